@@ -1,29 +1,249 @@
 //! Owns: the question, the answer, its renewal and its end.
-use super::{Bytes32, Id, Ticket128};
-pub struct Ask {                    // signed by the box, sealed to the facility
-    pub v: u32, pub site: Id, pub device: Id, pub call: Id, // call id == lease id
-    pub person: Id, pub contact: Id, pub class: String, pub media: String,
-    pub nonce: Id,                  // the box's
+//! Never: the layout of the ticket (wire has it; here it is 128 bytes).
+//! Called by: core, seal, rules, the issuer, facility.
+
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::{MAX_SENTENCE, need, version};
+use crate::{Broken, Bytes32, Class, Document, Id, Media, Route, Ticket128, Typ, words};
+
+/// What the box wants. Signed by the box, sealed to the facility.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    /// Version, 1.
+    pub v: u32,
+    /// The site.
+    pub site: Id,
+    /// The box.
+    pub device: Id,
+    /// The call; the same id as the lease.
+    pub call: Id,
+    /// Who asks.
+    pub person: Id,
+    /// Whom they want to see.
+    pub contact: Id,
+    /// Class of the contact.
+    pub class: Class,
+    /// What the call shall carry.
+    pub media: Media,
+    /// The box's nonce; pending for 60 s of monotonic time, then dead.
+    pub nonce: Id,
+    /// The nonce that gate gave for the OK press; the ticket must carry it.
     pub gate_nonce: Id,
-    pub certificate: Bytes32,       // SHA-256 of the visit certificate's DER
+    /// SHA-256 of the DER of the certificate made for this visit (RFC 8122).
+    pub certificate: Bytes32,
 }
-pub struct Grant {                  // signed by grant, sealed to the box
-    pub v: u32, pub site: Id, pub device: Id, pub grant: Id, pub call: Id,
-    pub nonce: Id,                  // answers the Ask
-    pub person: Id, pub contact: Id, pub class: String, pub media: String,
-    pub box_certificate: Bytes32,   // must equal the Ask's
-    pub parties: Vec<Party>,        // 1 to 3
-    pub route: String,              // "direct" -> enum Route
+
+/// Answers one Ask. Signed by a grant key, sealed to the box.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Grant {
+    /// Version, 1.
+    pub v: u32,
+    /// The site.
+    pub site: Id,
+    /// The box.
+    pub device: Id,
+    /// This grant; Beat and Deny name it.
+    pub grant: Id,
+    /// The call, as in the Ask.
+    pub call: Id,
+    /// The Ask's nonce.
+    pub nonce: Id,
+    /// Who may be seen here.
+    pub person: Id,
+    /// Whom they see.
+    pub contact: Id,
+    /// Class, as in the Ask and in the entitlement.
+    pub class: Class,
+    /// What the call may carry; at most what was asked.
+    pub media: Media,
+    /// The Ask's certificate.
+    pub box_certificate: Bytes32,
+    /// The far ends, 1 to 3, each with its own certificate.
+    pub parties: Vec<Party>,
+    /// How media travels.
+    pub route: Route,
+    /// Relays with the credentials for this visit, at most 4; empty only with `direct_candidates`.
     pub relays: Vec<RelayCredentials>,
-    pub direct_candidates: bool,    // bench only; the arbiter refuses it unless started with its bench override
-    pub recorded_by: String, pub watched_by: String, pub price: String,
-    pub slot_s: u32,                // fair-clock seconds
-    pub lease_s: u32,               // longest wall duration: slot plus make-good; equals the ticket's longest run
+    /// Bench only: host candidates too. Refused unless the arbiter was started with its bench override.
+    pub direct_candidates: bool,
+    /// Who records, shown name; empty: nobody.
+    pub recorded_by: String,
+    /// Who watches or listens, shown name; empty: nobody.
+    pub watched_by: String,
+    /// Price in words of the policy; empty: free.
+    pub price: String,
+    /// Length of the visit, seconds of the fair clock.
+    pub slot_s: u32,
+    /// Longest wall duration, seconds of the monotonic clock: slot plus make-good. Equals the ticket's longest run.
+    pub lease_s: u32,
+    /// What gate checks.
     pub ticket: Ticket128,
 }
-pub struct Party { pub name: String, pub certificate: Bytes32, pub statement_key: Bytes32 } // Ed25519 public key (raw), of the visitor
-pub struct RelayCredentials { pub url: String, pub user: String, pub password: String }
-pub struct Beat { pub v: u32, pub device: Id, pub grant: Id, pub count: u64 } // count grows
-pub struct Deny { pub v: u32, pub site: Id, pub target: DenyTarget, pub words: String, pub code: String }
-pub enum DenyTarget { Ask(Id), Grant(Id), Contact(Id), Person(Id), Device(Id) } // Ask: the facility's answer "no" to a nonce; code such as VisitorDeclined, VisitorAbsent, NotEntitled, NoBooking
-pub struct Time { pub v: u32, pub device: Id, pub nonce: Id, pub unix_ms: i64 }
+
+/// One far end.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Party {
+    /// Shown name.
+    pub name: String,
+    /// SHA-256 of the DER of its DTLS certificate (RFC 8122).
+    pub certificate: Bytes32,
+    /// Ed25519 public key (RFC 8032) that signs its Statements.
+    pub statement_key: Bytes32,
+}
+
+impl fmt::Debug for Party {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Party").field("certificate", &self.certificate).finish_non_exhaustive()
+    }
+}
+
+/// A TURN server (RFC 8656) and the credentials for this visit.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RelayCredentials {
+    /// `turn:host:port?transport=udp` (RFC 7065); one of the policy's.
+    pub url: String,
+    /// User name.
+    pub user: String,
+    /// Password; never printed.
+    pub password: String,
+}
+
+impl fmt::Debug for RelayCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelayCredentials").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Renews a live grant. Signed by a grant key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Beat {
+    /// Version, 1.
+    pub v: u32,
+    /// The box.
+    pub device: Id,
+    /// The grant that lives on.
+    pub grant: Id,
+    /// Grows with each beat of the grant; an old one renews nothing.
+    pub count: u64,
+}
+
+/// No: to one Ask, or from now on. Signed by a deny key; wins over every allow. About a person it travels sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Deny {
+    /// Version, 1.
+    pub v: u32,
+    /// The site.
+    pub site: Id,
+    /// What is denied.
+    pub target: DenyTarget,
+    /// Words of a member of staff for the person, empty if none.
+    pub words: String,
+    /// Stable code, such as `VisitorDeclined`, `VisitorAbsent`, `NotEntitled`, `NoBooking`, `Revoked`.
+    pub code: String,
+}
+
+/// What a Deny names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum DenyTarget {
+    /// The facility's answer "no" to the Ask with this nonce.
+    Ask(Id),
+    /// A grant.
+    Grant(Id),
+    /// A contact.
+    Contact(Id),
+    /// A person.
+    Person(Id),
+    /// A box.
+    Device(Id),
+}
+
+/// What time it is, in answer to the box's nonce. Signed by a grant key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Time {
+    /// Version, 1.
+    pub v: u32,
+    /// The box.
+    pub device: Id,
+    /// The nonce of its time request.
+    pub nonce: Id,
+    /// Unix milliseconds UTC.
+    pub unix_ms: i64,
+}
+
+/// Most far parties of a direct call (design section 6).
+pub const MAX_PARTIES: usize = 3;
+/// Most relays of a grant.
+pub const MAX_RELAYS: usize = 4;
+
+impl Document for Ask {
+    const TYP: Typ = Typ::Ask;
+    fn check(&self) -> Result<(), Broken> {
+        version(self.v)
+    }
+}
+
+impl Document for Grant {
+    const TYP: Typ = Typ::Grant;
+    fn check(&self) -> Result<(), Broken> {
+        version(self.v)?;
+        let parties = self.parties.len();
+        need((1..=MAX_PARTIES).contains(&parties), "MalformedDocument", "parties", "1 to 3 far parties")?;
+        need(self.relays.len() <= MAX_RELAYS, "MalformedDocument", "relays", "more than 4 relays")?;
+        for party in &self.parties {
+            words::name("parties.name", &party.name)?;
+        }
+        for relay in &self.relays {
+            words::relay("relays.url", &relay.url)?;
+            words::text("relays.user", &relay.user, 256)?;
+            words::text("relays.password", &relay.password, 256)?;
+        }
+        words::text("recorded_by", &self.recorded_by, words::MAX_NAME)?;
+        words::text("watched_by", &self.watched_by, words::MAX_NAME)?;
+        words::text("price", &self.price, words::MAX_NAME)?;
+        need(self.slot_s > 0, "MalformedDocument", "slot_s", "a visit of 0 s")?;
+        need(self.lease_s >= self.slot_s, "MalformedDocument", "lease_s", "shorter than the slot")
+    }
+}
+
+impl Document for Beat {
+    const TYP: Typ = Typ::Beat;
+    fn check(&self) -> Result<(), Broken> {
+        version(self.v)
+    }
+}
+
+impl Document for Deny {
+    const TYP: Typ = Typ::Deny;
+    fn check(&self) -> Result<(), Broken> {
+        version(self.v)?;
+        words::text("words", &self.words, MAX_SENTENCE)?;
+        words::code("code", &self.code)
+    }
+}
+
+impl Document for Time {
+    const TYP: Typ = Typ::Time;
+    fn check(&self) -> Result<(), Broken> {
+        version(self.v)?;
+        need(self.unix_ms > 0, "MalformedDocument", "unix_ms", "before 1970")
+    }
+}
