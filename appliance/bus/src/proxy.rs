@@ -3,7 +3,7 @@
 //! Called by: ui, link, the bus tests.
 
 use crate::view::View;
-use zbus::zvariant::OwnedFd;
+use zbus::OwnedFd;
 
 /// See `dbus/Calls1.xml`.
 #[zbus::proxy(interface = "org.parloir.Calls1", default_service = "org.parloir.Arbiter", default_path = "/org/parloir/arbiter")]
