@@ -1,0 +1,153 @@
+//! Owns: the stable codes of refusals and of ends, with the key of the person's sentence, the rule and the operator's hint.
+//! Never: words that a person reads (the ui has them under the key).
+//! Called by: every guard; printed into `docs/refusals.md`, which a test compares.
+
+use parloir_pass::person::Window;
+
+/// A "no", with everything that somebody needs to do something about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {}", .code.name(), .code.hint())]
+pub struct Refusal {
+    /// What.
+    pub code: Code,
+    /// When it would be possible, if that is known.
+    pub next: Next,
+}
+
+/// When something would be possible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Next {
+    /// Not known, or at once.
+    #[default]
+    Unknown,
+    /// In this window, Unix seconds UTC.
+    Window {
+        /** Start. */
+        from: i64,
+        /** End. */
+        to: i64,
+    },
+}
+
+impl Next {
+    /// From a window of the entitlement, if there is one.
+    #[must_use]
+    pub fn from_window(window: Option<&Window>) -> Self {
+        window.map_or(Self::Unknown, |w| Self::Window { from: w.from, to: w.to })
+    }
+}
+
+impl From<Code> for Refusal {
+    fn from(code: Code) -> Self {
+        Self { code, next: Next::Unknown }
+    }
+}
+
+macro_rules! table {
+    ($(#[$doc:meta])* $kind:ident { $($name:ident, $rule:literal, $hint:literal;)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum $kind { $(#[doc = $hint] $name,)+ }
+        impl $kind {
+            /// All, in the order of the documentation.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+            /// The stable code: last part of a D-Bus error name, `reason` of a receipt.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),+ }
+            }
+            /// The rule behind it: a key of policy, entitlement or design; never empty.
+            #[must_use]
+            pub const fn rule(self) -> &'static str {
+                match self { $(Self::$name => $rule),+ }
+            }
+            /// For the operator: what is wrong and what to do.
+            #[must_use]
+            pub const fn hint(self) -> &'static str {
+                match self { $(Self::$name => $hint),+ }
+            }
+            /// The code with this name.
+            #[must_use]
+            pub fn from_name(name: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|c| c.name() == name)
+            }
+        }
+    };
+}
+
+table! {
+    /// Why something was refused.
+    Code {
+        NotScreen, "one-screen", "The caller is not the screen that attached last; let it call Attach.";
+        NoFreshKey, "key-consent", "The serial is no OK press that was routed to this caller within the last second, or it was used; press OK again.";
+        Busy, "one-call", "Another call is not over yet; wait for its end.";
+        DoorsNotShut, "one-lease", "Gate has not said that the doors of the last call are shut; wait, then look at gate's journal.";
+        GateAbsent, "gate", "Gate is not connected; look at parloir-gate.service.";
+        Offline, "online", "The broker is not connected; look at parloir-link.service and the network.";
+        NotReady, "documents", "Authority, policy or entitlement has not come yet; look at the facility's retained documents.";
+        NoContact, "contact-list", "The entitlement names no such contact.";
+        NotOutgoing, "contact-direction", "The entitlement lets this contact only call in.";
+        MediaNotAllowed, "contact-media", "Entitlement or policy allows this contact sound only.";
+        ClassNotAllowed, "class", "The policy has no rule for this class of call, or no grant key may sign for it.";
+        OutsideWindow, "contact-hours", "Now is in none of the contact's windows.";
+        Denied, "deny", "A signed revocation names this person, contact, box or grant.";
+        NoCall, "one-call", "There is no call to which this could apply.";
+        IncomingNotOffered, "contact-direction", "This release takes no incoming calls.";
+        NoAnswer, "freshness", "Nobody answered within 60 s.";
+        VisitorDeclined, "visitor", "The visitor declined.";
+        VisitorAbsent, "visitor", "The visitor is not there.";
+        NotEntitled, "facility", "The facility says that the person is not entitled to this visit now.";
+        NoBooking, "facility", "The facility has no booking for this visit.";
+        FacilityRefused, "facility", "The facility refused, with a code that this release does not know.";
+        GrantNotGenuine, "signature", "A grant came whose seal, signature, role or form is wrong.";
+        GrantStray, "freshness", "A grant came that answers no pending question; it was dropped.";
+        GrantKey, "authority", "The grant's key may not sign for this class or its date is over.";
+        GrantDevice, "binding", "The grant names another site or box.";
+        GrantPerson, "binding", "The grant names another person.";
+        GrantContact, "binding", "The grant names another contact.";
+        GrantClass, "binding", "The grant names another class.";
+        GrantMedia, "binding", "The grant names other media than were asked for.";
+        GrantCertificate, "binding", "The grant names another certificate of this box, or another call.";
+        GrantParties, "parties", "The grant names no party, more than three, or one twice.";
+        GrantDuration, "longest", "The grant's durations are zero or longer than entitlement, policy or key allow.";
+        GrantRecording, "recording", "The grant says recorded or watched where the policy forbids it.";
+        GrantPrice, "price", "The grant's price is not the policy's.";
+        GrantRoute, "route", "The grant's route is not offered by this release.";
+        GrantRelay, "relays", "The grant names no relay, or one that is not in the policy.";
+        GrantDirect, "relays", "The grant allows direct candidates, which only a bench may.";
+        GrantTicket, "ticket", "The ticket in the grant does not match the grant.";
+        TicketRefused, "ticket", "Gate refused the ticket; look at gate's journal.";
+        NoDoorKey, "door-record", "Gate has no valid door key record; look at the retained door record.";
+        NoDevice, "doors", "Camera or microphone could not be opened; look at the cables and gate's journal.";
+        CallNotStarted, "call-process", "The call process could not be started or died before the visit.";
+        DocumentSite, "binding", "A document names another site or box; it was dropped.";
+        DocumentOld, "revision", "A document has a lower revision than one seen before; it was dropped.";
+        DocumentForged, "signature", "A document came whose seal, signature, role or form is wrong; it was dropped.";
+        TimeStray, "freshness", "A time statement answers no pending request; it was dropped.";
+        BeatStray, "freshness", "A beat names no live grant or an old count; it was dropped.";
+        StatementStray, "freshness", "A visitor's statement names no live call or party, or an old count; it was dropped.";
+        Internal, "fail-closed", "A defect of this software; everything was shut. Report it with the diagnostics export.";
+    }
+}
+
+table! {
+    /// Why a call that was asked for ended.
+    EndReason {
+        PersonEnded, "person", "The person ended it.";
+        VisitorLeft, "visitor", "The visitor left.";
+        SlotOver, "slot", "The counted time of the slot was used.";
+        LeaseOver, "lease", "The longest time that the doors may be open is over.";
+        Revoked, "deny", "A signed revocation came during the visit.";
+        BeatMissing, "renewal", "The facility's renewals stopped for longer than the class's grace.";
+        MediaLost, "held", "Media stopped and did not come back within 60 s.";
+        NeverConnected, "joining", "After the grant the two ends did not see each other within 60 s.";
+        FarCertificate, "far-certificate", "The far end's certificate is not the one that the grant names; nothing was sent or shown.";
+        CallFailed, "call-process", "The call process died more often than it may be started again.";
+        GateLost, "gate", "Gate was lost; it shuts every door by itself.";
+        GateShut, "gate", "Gate shut the doors by its own rule.";
+        ScreenGone, "screen", "The screen was gone for longer than 5 s.";
+        PowerLost, "power", "The box lost power or was restarted during the visit.";
+        Fault, "fault", "The arbiter stopped during the visit.";
+        Refused, "refused", "It did not come to a visit; the refusal's code says why.";
+    }
+}

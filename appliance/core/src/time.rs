@@ -1,0 +1,57 @@
+//! Owns: what time is to the core: milliseconds that only grow, and a wall clock that is believed or is not.
+//! Never: reads a clock.
+//! Called by: everything here; the arbiter fills [`Now`] from `CLOCK_BOOTTIME`.
+
+/// The moment of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Now {
+    /// Milliseconds of `CLOCK_BOOTTIME`. One that is smaller than an earlier one is taken as that earlier one.
+    pub mono_ms: u64,
+}
+
+/// Wall time, as far as it is believed within this boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wall {
+    /// The facility has not confirmed it since boot.
+    Unknown,
+    /// Milliseconds since 1970 UTC, from a time statement that echoed our nonce.
+    Trusted(i64),
+}
+
+impl Wall {
+    /// Whole seconds since 1970 UTC; `None` when it is not believed.
+    #[must_use]
+    pub fn seconds(self) -> Option<i64> {
+        match self {
+            Self::Unknown => None,
+            Self::Trusted(ms) => Some(ms.div_euclid(1000)),
+        }
+    }
+}
+
+/// How long the box's nonce, and gate's, may be answered.
+pub const NONCE_MS: u64 = 60_000;
+/// How long an OK press is consent.
+pub const CONSENT_MS: u64 = 1_000;
+/// How long certificate and call process may take before anything is asked.
+pub const PREPARE_MS: u64 = 10_000;
+/// How long after the grant both ends must decode.
+pub const JOIN_MS: u64 = 60_000;
+/// How long a visit is held.
+pub const HELD_MS: u64 = 60_000;
+/// How long the end waits for gate's word and for the visitor's last statement.
+pub const CLOSING_MS: u64 = 3_000;
+/// How old the visitor's last statement may be while it counts as decoding.
+pub const STATEMENT_MS: u64 = 3_000;
+/// How long a visit goes on without a screen.
+pub const SCREEN_MS: u64 = 5_000;
+/// How often the open-visit record is written.
+pub const RECORD_MS: u64 = 5_000;
+/// How long an incoming call rings.
+pub const RING_MS: u64 = 45_000;
+/// How long a time request may be answered, and how often it is asked anew.
+pub const TIME_REQUEST_MS: u64 = 10_000;
+/// How often a dead call process is started again under one grant.
+pub const RELAUNCHES: u8 = 3;
+/// How often a connection is offered anew while a visit is held.
+pub const RECALLS: u8 = 8;
