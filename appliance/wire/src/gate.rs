@@ -88,7 +88,8 @@ pub enum GateRefusal {
 }
 
 impl GateRefusal {
-    const ALL: [Self; 14] = [
+    /// All of them, in wire order.
+    pub const ALL: [Self; 14] = [
         Self::NoFreshKey,
         Self::Busy,
         Self::TicketSignature,
@@ -121,15 +122,25 @@ pub enum ShutReason {
     HeartbeatLost = 3,
     /// The arbiter's socket hung up.
     ArbiterGone = 4,
-    /// The call process ended by itself.
+    /// The call process ended by itself, or could not be given its doors.
     CallEnded = 5,
     /// The nonce was not answered in 60 s.
     NonceExpired = 6,
+    /// Gate itself was told to stop.
+    GateStopped = 7,
 }
 
 impl ShutReason {
-    const ALL: [Self; 6] =
-        [Self::Asked, Self::RunOver, Self::HeartbeatLost, Self::ArbiterGone, Self::CallEnded, Self::NonceExpired];
+    /// All of them, in wire order.
+    pub const ALL: [Self; 7] = [
+        Self::Asked,
+        Self::RunOver,
+        Self::HeartbeatLost,
+        Self::ArbiterGone,
+        Self::CallEnded,
+        Self::NonceExpired,
+        Self::GateStopped,
+    ];
     fn from_wire(byte: u8) -> Result<Self, Refused> {
         Self::ALL.into_iter().find(|r| *r as u8 == byte).ok_or(refused("shut reason", "unknown"))
     }

@@ -19,9 +19,9 @@ pub const CONTEXT: &[u8; 20] = b"parloir-door-ticket\0";
 pub enum Kind {
     /// Answers a nonce that gate gave for one OK press.
     Nonce,
-    /// Standing, for the always-dialable: nonce zero, needs a fresh OK serial.
+    /// Standing, for the always-dialable: nonce and lease zero; the OK press of its `Prepare` must still be fresh at `Open`.
     Always,
-    /// Standing, for the practice call: nonce zero, needs a fresh OK serial.
+    /// Standing, for the practice call: nonce and lease zero; the OK press of its `Prepare` must still be fresh at `Open`.
     Myself,
 }
 
@@ -34,9 +34,9 @@ pub struct Ticket {
     pub media: u8,
     /// The box.
     pub device: Id,
-    /// The nonce that gate gave in `Prepared`.
+    /// The nonce that gate gave in `Prepared`; zero in a standing ticket.
     pub nonce: Id,
-    /// The lease that the door opens for.
+    /// The lease that the door opens for; zero in a standing ticket, which is signed before any lease.
     pub lease: Id,
     /// Longest time that the doors stay open, seconds; never 0.
     pub longest_run_s: u32,

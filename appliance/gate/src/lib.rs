@@ -1,0 +1,33 @@
+//! Owns: the doors of camera and microphone, the remote, and the life of the call process (design sections 1, 2 and 4).
+//! Never: D-Bus, a parser of anything but fixed-size messages, policy, network, async; it believes signatures and keys, not the arbiter.
+//! Called by: the arbiter over gate's socket; started by systemd, or by the bench's supervisor.
+//!
+//! | File | Holds |
+//! | --- | --- |
+//! | [`config`] | the command line |
+//! | [`run`] | the poll loop: what happened, what follows |
+//! | [`lease`] | the states of a lease, pure |
+//! | [`tickets`] | door key record and door tickets, by signature |
+//! | [`keys`] | serials of key motions; which of them is fresh consent |
+//! | [`doors`] | camera, microphone, lamp |
+//! | [`launch`] | the call process: started by a connection, killed by its cgroup |
+//! | [`evdev`] | the remote: grabbed, 24 keys |
+//! | [`socket`] | sequenced packets with fds; systemd's notifications; the clock |
+#![cfg_attr(feature = "bench", doc = "| [`bench`] | bench doors; the image build refuses the feature |")]
+
+/// A line for the journal, with its priority (`sd-daemon(3)`): 5 is a notice, 4 a warning, 3 our fault.
+macro_rules! say {
+    ($priority:literal, $($text:tt)*) => { eprintln!("<{}>gate: {}", $priority, format_args!($($text)*)) };
+}
+
+#[cfg(feature = "bench")]
+pub mod bench;
+pub mod config;
+pub mod doors;
+pub mod evdev;
+pub mod keys;
+pub mod launch;
+pub mod lease;
+pub mod run;
+pub mod socket;
+pub mod tickets;
