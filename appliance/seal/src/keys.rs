@@ -1,0 +1,142 @@
+//! Owns: public keys that may be believed, thumbprints, and the two secret keys of a box.
+//! Never: prints a secret, reads a file, or signs anything but an Ask and a Receipt.
+//! Called by: jws, keyring, arbiter, facility, the issuer.
+
+use core::fmt;
+
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use hpke::{Deserializable, Kem, Serializable, kem::X25519HkdfSha256};
+use parloir_pass::{Ask, Bytes32, Document, Receipt};
+use sha2::{Digest, Sha256};
+
+use crate::{Code, Refused, jws};
+
+/// An Ed25519 public key (RFC 8032) of full order, in the one spelling of its point.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PublicKey {
+    key: VerifyingKey,
+    thumbprint: Bytes32,
+}
+
+impl PublicKey {
+    /// Takes 32 bytes.
+    ///
+    /// # Errors
+    /// `WeakKey`: no point, a point of small order, or a second spelling (y not below 2^255 - 19).
+    pub fn new(bytes: &Bytes32) -> Result<Self, Refused> {
+        let refused = |cause| Refused::new(Code::WeakKey, "key", "Ed25519 public key", cause);
+        let [low, middle @ .., high] = bytes.0;
+        if low >= 0xed && high & 0x7f == 0x7f && middle == [0xff; 30] {
+            return Err(refused("not the canonical spelling of its point"));
+        }
+        let key = VerifyingKey::from_bytes(&bytes.0).map_err(|_| refused("no point of the curve"))?;
+        if key.is_weak() {
+            return Err(refused("a point of small order"));
+        }
+        Ok(Self { key, thumbprint: thumbprint(bytes) })
+    }
+
+    /// The 32 bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Bytes32 {
+        Bytes32(self.key.to_bytes())
+    }
+
+    /// RFC 7638 thumbprint: what `kid` says.
+    #[must_use]
+    pub const fn thumbprint(&self) -> Bytes32 {
+        self.thumbprint
+    }
+
+    /// Strict verification: canonical s and R, no small order.
+    #[must_use]
+    pub fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
+        self.key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({:?})", self.bytes())
+    }
+}
+
+/// RFC 7638 thumbprint (SHA-256) of an Ed25519 public key as a JWK (RFC 8037).
+#[must_use]
+pub fn thumbprint(key: &Bytes32) -> Bytes32 {
+    let jwk = format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{key}"}}"#);
+    Bytes32(Sha256::digest(jwk.as_bytes()).into())
+}
+
+/// The box's ask-and-receipt key (Ed25519). Wiped when dropped.
+pub struct BoxKey(SigningKey);
+
+impl BoxKey {
+    /// From the 32 secret bytes.
+    #[must_use]
+    pub fn new(secret: &[u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(secret))
+    }
+
+    /// Its public key.
+    #[must_use]
+    pub fn public(&self) -> Bytes32 {
+        Bytes32(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs an Ask.
+    ///
+    /// # Errors
+    /// A bound of the document, before anything is signed.
+    pub fn sign_ask(&self, ask: &Ask) -> Result<String, Refused> {
+        self.sign(ask)
+    }
+
+    /// Signs a Receipt.
+    ///
+    /// # Errors
+    /// A bound of the document, before anything is signed.
+    pub fn sign_receipt(&self, receipt: &Receipt) -> Result<String, Refused> {
+        self.sign(receipt)
+    }
+
+    fn sign<D: Document>(&self, document: &D) -> Result<String, Refused> {
+        let input = jws::signing_input(document, &self.public())?;
+        let signature = self.0.sign(input.as_bytes()).to_bytes();
+        Ok(jws::join(&input, &signature))
+    }
+}
+
+impl fmt::Debug for BoxKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BoxKey(secret)")
+    }
+}
+
+/// An X25519 key (RFC 7748) that opens what was sealed to it: the box's, or the facility's.
+pub struct UnsealKey(pub(crate) <X25519HkdfSha256 as Kem>::PrivateKey);
+
+impl UnsealKey {
+    /// From the 32 secret bytes.
+    ///
+    /// # Errors
+    /// `WeakKey`: never for 32 random bytes.
+    pub fn new(secret: &[u8; 32]) -> Result<Self, Refused> {
+        let key = <X25519HkdfSha256 as Kem>::PrivateKey::from_bytes(secret);
+        key.map(Self).map_err(|_| Refused::new(Code::WeakKey, "key", "X25519 secret key", "not 32 bytes of a key"))
+    }
+
+    /// Its public key.
+    #[must_use]
+    pub fn public(&self) -> Bytes32 {
+        let mut out = [0; 32];
+        X25519HkdfSha256::sk_to_pk(&self.0).write_exact(&mut out);
+        Bytes32(out)
+    }
+}
+
+impl fmt::Debug for UnsealKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UnsealKey(secret)")
+    }
+}
