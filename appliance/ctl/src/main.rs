@@ -1,2 +1,60 @@
-//! placeholder
-fn main() {}
+//! Owns: the command line for whoever provisions a site, writes a policy or checks a document.
+//! Never: authority of its own; root; a place where it is needed for a visit.
+//! Called by: people, the bench, facility's operator.
+#![forbid(unsafe_code)]
+
+mod fault;
+mod init;
+mod inspect;
+mod lint;
+mod receipt;
+mod schema;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use fault::Fault;
+
+/// Provisions a site and checks the documents that carry authority.
+///
+/// Results go to stdout, refusals to stderr with thing, place, cause, next step and a stable code.
+/// Exit status: 0 done, 1 refused, 2 wrong use.
+#[derive(Parser)]
+#[command(name = "parloirctl", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make the keys, documents and certificates of a new site with one box.
+    Init(init::Args),
+    /// Verify a document and print what it says.
+    Inspect(inspect::Args),
+    /// Say what is wrong with a policy before it is signed.
+    LintPolicy(lint::Args),
+    /// Receipts of visits.
+    #[command(subcommand)]
+    Receipt(receipt::Command),
+    /// Write the JSON Schema and a worked example of every document.
+    Schema(schema::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Init(args) => init::run(&args),
+        Command::Inspect(args) => inspect::run(&args),
+        Command::LintPolicy(args) => lint::run(&args),
+        Command::Receipt(receipt::Command::Verify(args)) => receipt::run(&args),
+        Command::Schema(args) => schema::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            eprintln!("parloirctl: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -29,6 +29,15 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Fault> {
     fs::write(path, bytes).map_err(|e| Fault::file(path, e, "check the directory and its rights"))
 }
 
+/// Writes a plain document for people to read and edit.
+///
+/// # Errors
+/// `File`.
+pub fn write_json<D: parloir_pass::Document>(path: &Path, document: &D) -> Result<(), Fault> {
+    let text = serde_json::to_string_pretty(document).map_err(|e| Fault::file(path, e, "report this as a fault of parloirctl"))?;
+    write(path, text + "\n")
+}
+
 /// Reads a file.
 ///
 /// # Errors

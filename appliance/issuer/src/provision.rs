@@ -1,11 +1,25 @@
-//! Owns: the files of a new site with one box.
+//! Owns: the files of a new site with one box, and the example person of the demo.
 //! Never: overwrites a key.
-//! Called by: parloirctl init, tests.
+//! Called by: parloirctl init, facility's tests.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use parloir_pass::Id;
+use parloir_pass::{
+    Authority, AuthorityKey, Booking, Bytes32, Class, ClassRule, Contact, Entitlement, Id, Media, Role, SitePolicy, VERSION, Window,
+    lint,
+};
+use parloir_seal::{BoxKey, Roots, UnsealKey, random};
+use parloir_wire::door_record::DoorRecord;
 
-use crate::{Fault, Site};
+use crate::{Fault, Secret, Site, files, sign, tls};
+
+/// Longest lease that the new grant and door keys may sign, seconds.
+const LONGEST_S: u32 = 4 * 3600;
+/// Validity of the new keys, seconds.
+const KEY_LIFE_S: i64 = 2 * 365 * 86_400;
+const DAY_S: i64 = 86_400;
 
 /// What to provision.
 #[derive(Clone, Debug)]
@@ -14,19 +28,152 @@ pub struct Options {
     pub device: Option<Id>,
     /// The site; random if `None`.
     pub site: Option<Id>,
-    /// `turn:` URLs for the policy.
+    /// `turn:` URLs for the policy, as the facility will give them; at least one.
     pub relays: Vec<String>,
+    /// Further DNS names and addresses of broker and https; 127.0.0.1, ::1 and localhost are always there.
+    pub names: Vec<String>,
     /// Unix seconds UTC that windows and key dates count from.
     pub now: i64,
     /// Minutes east of UTC.
     pub zone_minutes: i32,
 }
 
-/// Makes the whole tree under `dir` (docs/operating.md lists it).
+/// Makes the whole tree under `dir`: `roots/`, `site/`, `box/`, `tls/`, `roots.bin`. Secret files are 0600.
 ///
 /// # Errors
-/// `File` when something is there already; a broken rule.
+/// `File` when a key is there already; a broken rule; a policy that the linter refuses.
 pub fn provision(dir: &Path, options: &Options) -> Result<Site, Fault> {
-    let _ = (dir, options);
-    Err(Fault::Certificate("not yet".into()))
+    let site_id = options.site.map_or_else(random::id, Ok)?;
+    let device = options.device.map_or_else(random::id, Ok)?;
+    // Everything that can be refused is judged before the first file.
+    let policy = policy(site_id, options);
+    refuse_bad(&policy)?;
+    let person = person(site_id, device, options)?;
+
+    for (name, mode) in [("", 0o755), ("roots", 0o700), ("site", 0o755), ("box", 0o755), ("tls", 0o755)] {
+        let path = dir.join(name);
+        let made = DirBuilder::new().recursive(true).mode(mode).create(&path);
+        made.map_err(|e| Fault::file(&path, e, "choose a directory that can be made"))?;
+    }
+    let roots = write_roots(dir)?;
+    write_box(dir, site_id, device)?;
+    write_site(dir, site_id, &roots, &policy, &person, options.now)?;
+    tls::write_all(&dir.join("tls"), &device, &options.names, options.now)?;
+    Site::load(dir)
+}
+
+fn refuse_bad(policy: &SitePolicy) -> Result<(), Fault> {
+    let errors: Vec<_> = lint::lint(policy).into_iter().filter(|f| f.error).map(|f| f.to_string()).collect();
+    if errors.is_empty() { Ok(()) } else { Err(Fault::Policy(errors.join("; "))) }
+}
+
+fn new_secret(path: &Path) -> Result<Secret, Fault> {
+    let secret = Secret::generate()?;
+    files::write_secret(path, &secret.bytes())?;
+    Ok(secret)
+}
+
+fn write_roots(dir: &Path) -> Result<[Secret; 3], Fault> {
+    let root = |i: u8| new_secret(&dir.join(format!("roots/{i}.key")));
+    let roots = [root(0)?, root(1)?, root(2)?];
+    let mut bytes = vec![2, 3];
+    roots.iter().for_each(|r| bytes.extend_from_slice(&r.public().0));
+    Roots::parse(&bytes)?;
+    files::write(&dir.join("roots.bin"), &bytes)?;
+    Ok(roots)
+}
+
+fn write_box(dir: &Path, site: Id, device: Id) -> Result<(), Fault> {
+    let at = dir.join("box");
+    let (ask, unseal) = (random::bytes()?, random::bytes()?);
+    files::write_secret(&at.join("ask.key"), &ask)?;
+    files::write_secret(&at.join("unseal.key"), &unseal)?;
+    files::write(&at.join("ask.pub"), BoxKey::new(&ask).public().0)?;
+    files::write(&at.join("unseal.pub"), UnsealKey::new(&unseal)?.public().0)?;
+    files::write(&at.join("device.id"), format!("{device}\n"))?;
+    files::write(&at.join("site.id"), format!("{site}\n"))?;
+    let (from, to) = (dir.join("roots.bin"), at.join("roots.bin"));
+    fs::copy(from, &to).map(drop).map_err(|e| Fault::file(&to, e, "check the directory and its rights"))
+}
+
+fn write_site(dir: &Path, id: Id, roots: &[Secret; 3], policy: &SitePolicy, person: &Entitlement, now: i64) -> Result<(), Fault> {
+    let at = dir.join("site");
+    let mut keys = Vec::new();
+    let mut key = |role: Role| -> Result<Secret, Fault> {
+        let secret = new_secret(&at.join(format!("{role}.key")))?;
+        let (classes, longest_s) = if role.is_bounded() { (vec![Class::Family], LONGEST_S) } else { (vec![], 0) };
+        keys.push(AuthorityKey { role, key: secret.public(), classes, longest_s, not_after: now + KEY_LIFE_S });
+        Ok(secret)
+    };
+    let policy_key = key(Role::Policy)?;
+    key(Role::Entitlement)?;
+    key(Role::Grant)?;
+    let door = key(Role::Door)?;
+    key(Role::Deny)?;
+    let seal = random::bytes()?;
+    files::write_secret(&at.join("seal.key"), &seal)?;
+    let facility_seal: Bytes32 = UnsealKey::new(&seal)?.public();
+
+    let authority = Authority { v: VERSION, site: id, revision: 1, keys, facility_seal, always: vec![] };
+    files::write(&at.join("authority.json"), sign::authority(&authority, &[&roots[0], &roots[1]])?)?;
+    let record = DoorRecord { site: id.0, door_key: door.public().0, revision: 1 };
+    files::write(&at.join("door-record.bin"), sign::door_record(&record, [Some(&roots[0]), Some(&roots[1]), None]))?;
+    files::write(&at.join("policy.jws"), sign::sign(policy, &policy_key)?)?;
+    files::write_json(&at.join("policy.json"), policy)?;
+    files::write_json(&at.join("entitlement.json"), person)
+}
+
+/// The policy of a new site: class family, half an hour, free, nobody records or watches.
+fn policy(site: Id, options: &Options) -> SitePolicy {
+    let family = ClassRule {
+        class: Class::Family,
+        longest_s: 1800,
+        beat_every_s: 20,
+        beat_grace_s: 60,
+        make_good_s: 300,
+        recording: false,
+        monitoring: false,
+        price: String::new(),
+        video: true,
+    };
+    SitePolicy {
+        v: VERSION,
+        site,
+        revision: 1,
+        site_name: "Demo site".to_owned(),
+        zone_minutes: options.zone_minutes,
+        sign_in: false,
+        classes: vec![family],
+        relays: options.relays.clone(),
+        languages: ["en", "fr", "pt"].map(str::to_owned).to_vec(),
+    }
+}
+
+/// The example person: two who can be called now, and one whose hours are tomorrow evening, so that a refusal can be seen.
+fn person(site: Id, device: Id, options: &Options) -> Result<Entitlement, Fault> {
+    let zone = i64::from(options.zone_minutes) * 60;
+    let midnight = (options.now + zone).div_euclid(DAY_S) * DAY_S - zone;
+    let all_day: Vec<_> = (0..14).map(|d| Window { from: midnight + d * DAY_S, to: midnight + (d + 1) * DAY_S }).collect();
+    let tomorrow = midnight + DAY_S;
+    let evening = vec![Window { from: tomorrow + 19 * 3600, to: tomorrow + 21 * 3600 }];
+    let contact = |name: &str, media, windows| -> Result<Contact, Fault> {
+        Ok(Contact { id: random::id()?, name: name.to_owned(), class: Class::Family, media, outgoing: true, incoming: true, windows })
+    };
+    let contacts = vec![
+        contact("Ana", Media::Video, all_day.clone())?,
+        contact("Mother", Media::Voice, all_day)?,
+        contact("Rui", Media::Video, evening)?,
+    ];
+    let quarter = (options.now.div_euclid(900) + 1) * 900;
+    Ok(Entitlement {
+        v: VERSION,
+        site,
+        device,
+        revision: 1,
+        person: random::id()?,
+        name: "João".to_owned(),
+        language: "en".to_owned(),
+        bookings: vec![Booking { contact: contacts[0].id, from: quarter, to: quarter + 1800 }],
+        contacts,
+    })
 }

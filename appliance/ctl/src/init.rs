@@ -1,0 +1,61 @@
+//! Owns: `parloirctl init`.
+//! Never: overwrites a key.
+//! Called by: main.
+
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use parloir_issuer::{Options, provision};
+use parloir_pass::Id;
+
+use crate::Fault;
+
+/// Make the keys, documents and certificates of a new site with one box.
+///
+/// Under DIR: roots/ (root secrets; keep them offline), site/ (the facility's keys and documents), box/ (the box's keys, device.id, site.id),
+/// tls/ (a private CA, and certificates for broker, https, box and facility), roots.bin (public root keys for the image).
+/// Secret files are 0600. A key is never overwritten.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Directory to make; it must not hold a site yet.
+    #[arg(long, value_name = "DIR")]
+    dir: PathBuf,
+    /// Device id, 32 lower-case hex digits [default: random]
+    #[arg(long, value_name = "HEX")]
+    device: Option<Id>,
+    /// Site id, 32 lower-case hex digits [default: random]
+    #[arg(long, value_name = "HEX")]
+    site: Option<Id>,
+    /// Relay that the policy allows, exactly as the facility will give it; may be repeated.
+    #[arg(long, value_name = "URL", default_value = "turn:127.0.0.1:3478?transport=udp")]
+    relay: Vec<String>,
+    /// Further DNS name or address of broker and https, beside 127.0.0.1, ::1 and localhost; may be repeated.
+    #[arg(long, value_name = "HOST")]
+    name: Vec<String>,
+    /// Minutes east of UTC of the site.
+    #[arg(long, value_name = "MINUTES", default_value_t = 60, allow_negative_numbers = true)]
+    zone_minutes: i32,
+    /// Instant that windows and key dates count from, Unix seconds UTC [default: now]
+    #[arg(long, value_name = "UNIX")]
+    now: Option<i64>,
+}
+
+/// Unix seconds UTC by this machine's clock.
+pub fn clock() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed())
+}
+
+/// Makes the site and says what it is.
+pub fn run(args: &Args) -> Result<(), Fault> {
+    let options = Options {
+        device: args.device,
+        site: args.site,
+        relays: args.relay.clone(),
+        names: args.name.clone(),
+        now: args.now.unwrap_or_else(clock),
+        zone_minutes: args.zone_minutes,
+    };
+    let site = provision(&args.dir, &options)?;
+    println!("site {}\ndevice {}\ndir {}", site.site, site.device, args.dir.display());
+    Ok(())
+}
