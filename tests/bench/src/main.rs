@@ -1,2 +1,150 @@
-//! placeholder
-fn main() {}
+//! Owns: the command line of the bench.
+//! Never: does more than to read it and call the library.
+//! Called by: the scripts.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use parloir_bench::demo::{Course, Halt};
+use parloir_bench::stage::{Wanted, clips};
+use parloir_bench::{demo, remote, walls};
+
+/// Parloir's bench: a whole box and its facility on this machine.
+#[derive(Parser)]
+#[command(version)]
+struct Line {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Starts everything; with --visitor, runs a visit and reports it.
+    Demo(Demo),
+    /// As demo, within the namespaces (the demo starts this).
+    #[command(hide = true)]
+    Inside(Demo),
+    /// Presses keys of the remote, one after the other.
+    Remote(Remote),
+}
+
+#[derive(Args, Clone)]
+struct Demo {
+    /// No window: the screen is saved as pictures.
+    #[arg(long)]
+    headless: bool,
+    /// A window even if DISPLAY is not set (it will then fail with its own words).
+    #[arg(long, conflicts_with = "headless")]
+    window: bool,
+    /// Who visits: chromium is a headless one with a clip as its camera. Without it the link is printed for a person.
+    #[arg(long, value_parser = ["chromium"])]
+    visitor: Option<String>,
+    /// Seconds that the visit lasts (30), or without --visitor the demo (until Ctrl-C).
+    #[arg(long = "for", value_name = "SECONDS")]
+    seconds: Option<u64>,
+    /// Writes what happened as JSON.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Where logs, pictures and the door for scripts/remote go.
+    #[arg(long, value_name = "DIR", default_value = "out/demo")]
+    out: PathBuf,
+    /// What the facility shall do wrong; then a refusal is the success.
+    #[arg(long, value_name = "KIND")]
+    tamper: Option<String>,
+    /// Root of the source tree.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    tree: PathBuf,
+}
+
+#[derive(Args)]
+struct Remote {
+    /// Directory of the running demo (its --out).
+    #[arg(long, value_name = "DIR", default_value = "out/demo")]
+    out: PathBuf,
+    /// Names of keys, such as: down ok back 7.
+    #[arg(required = true)]
+    keys: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    match Line::parse().what {
+        What::Demo(demo) => outside(&demo),
+        What::Inside(demo) => inside(&demo),
+        What::Remote(remote) => press(&remote),
+    }
+}
+
+/// Prepares what the caller owns, then runs the demo within the namespaces.
+fn outside(demo: &Demo) -> ExitCode {
+    if let Some(why) = walls::obstacle() {
+        eprintln!("bench: {why}");
+        return ExitCode::from(3);
+    }
+    let prepared = cache().and_then(|cache| clips(&cache)).and_then(|()| std::fs::create_dir_all(&demo.out));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = prepared.and(runtime).and_then(|runtime| {
+        let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();
+        if let Some(first) = arguments.first_mut() {
+            *first = "inside".into();
+        }
+        runtime.block_on(walls::run_inside(&arguments))
+    });
+    done.unwrap_or_else(|why| fail(&why.to_string()))
+}
+
+fn inside(demo: &Demo) -> ExitCode {
+    match course(demo).map_err(Halt::from).and_then(|course| demo::run(&course)) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => fail("the visit was not as it must be; the lines above and the logs tell what was"),
+        Err(Halt::Stopped) => ExitCode::from(130),
+        Err(Halt::Failed(why)) => fail(&why),
+    }
+}
+
+fn course(demo: &Demo) -> std::io::Result<Course> {
+    let headless = demo.headless || (!demo.window && std::env::var_os("DISPLAY").is_none());
+    let exe = std::env::current_exe()?;
+    let wanted = Wanted {
+        tree: demo.tree.canonicalize()?,
+        bin: exe.parent().map(PathBuf::from).unwrap_or_default(),
+        cache: cache()?,
+        out: demo.out.canonicalize()?,
+        headless,
+        tamper: demo.tamper.clone(),
+    };
+    Ok(Course {
+        wanted,
+        visitor: demo.visitor.is_some(),
+        seconds: demo.seconds,
+        report: demo.report.clone(),
+        expect_refusal: demo.tamper.is_some(),
+    })
+}
+
+/// Where clips are kept between runs: the user's cache directory (XDG Base Directory).
+fn cache() -> std::io::Result<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .ok_or_else(|| std::io::Error::other("neither XDG_CACHE_HOME nor HOME is set: nowhere to keep the clips"))?;
+    Ok(base.join("parloir/clip-v1"))
+}
+
+fn press(wanted: &Remote) -> ExitCode {
+    let door = wanted.out.join("remote");
+    for name in &wanted.keys {
+        let pressed = remote::named(name).and_then(|key| {
+            remote::press(&door, key).map_err(|why| format!("{}: {why}; is the demo running with this --out?", door.display()))
+        });
+        if let Err(why) = pressed {
+            return fail(&why);
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn fail(why: &str) -> ExitCode {
+    eprintln!("bench: {why}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,18 @@
+//! Owns: the bench: it starts what a box and a facility are made of on one machine, runs visits, and measures them from outside.
+//! Never: part of an image; nothing that ships depends on it.
+//! Called by: `scripts/demo`, `scripts/test`, `scripts/bench`, `scripts/remote`.
+
+pub mod cells;
+pub mod closing;
+pub mod demo;
+pub mod floor;
+pub mod lines;
+pub mod outside;
+pub mod parts;
+pub mod remote;
+pub mod report;
+pub mod roles;
+pub mod stage;
+pub mod supervisor;
+pub mod walls;
+pub mod watch;

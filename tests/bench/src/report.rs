@@ -1,0 +1,155 @@
+//! Owns: the report of a visit as JSON, the verdict over it, and its summary in words.
+//! Never: figures that were not seen; what is missing is null.
+//! Called by: demo.
+
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+
+use crate::floor::Reference;
+use crate::watch::{Seen, Side};
+
+/// What the course itself measured.
+#[derive(Clone, Debug, Default)]
+pub struct Verdict {
+    /// OK was pressed, `CLOCK_BOOTTIME` ns.
+    pub ok_ns: i64,
+    /// Back was pressed, `CLOCK_BOOTTIME` ns.
+    pub back_ns: i64,
+    /// From Back until no process held the camera's source and call was dead.
+    pub camera_closed_ms: Option<f64>,
+    /// The visit went from OK to the receipt.
+    pub visited: bool,
+    /// In a tampered run: somebody held the camera's source at some moment.
+    pub camera_ever_open: bool,
+    /// In a tampered run: the screen at the end.
+    pub phase: String,
+}
+
+impl Verdict {
+    /// Whether what was wanted happened: a visit with media both ways and a good receipt, or a refusal with every door shut.
+    #[must_use]
+    pub fn as_wanted(&self, seen: &Seen, refusal: bool) -> bool {
+        if refusal {
+            let refused = matches!(self.phase.as_str(), "refused" | "ended") && !seen.refused.is_empty();
+            return refused && seen.appliance.samples.iter().all(|s| s.frames == 0);
+        }
+        let both = [&seen.appliance, &seen.visitor].iter().all(|side| side.samples.last().is_some_and(|s| s.frames > 0));
+        let receipt = seen.receipt.as_ref().is_some_and(|r| r["verified"] == json!(true));
+        self.visited && both && receipt && self.camera_closed_ms.is_some() && seen.errors.is_empty()
+    }
+}
+
+fn rounded(value: f64) -> Value {
+    json!((value * 10.0).round() / 10.0)
+}
+
+fn side(side: &Side, first_frame_ms: Option<f64>) -> Value {
+    let (median, lowest) = side.settled();
+    json!({
+        "frames_decoded": side.samples.last().map_or(0, |s| s.frames),
+        "width": side.width,
+        "height": side.height,
+        "fps": rounded(median),
+        "lowest_fps": rounded(lowest),
+        "codec": side.codec,
+        "first_frame_ms": first_frame_ms.map(|ms| ms.round()),
+        "audio_level_seen": side.sound,
+        "audio_level": side.audio_level,
+        "per_second": side.per_second().into_iter().map(rounded).collect::<Vec<_>>(),
+    })
+}
+
+/// Seconds in which both sides decoded: from the later first frame to Back.
+fn both_decoded(seen: &Seen, verdict: &Verdict, own_first_ms: Option<f64>) -> Option<f64> {
+    let from = seen.admitted_ns?.max(verdict.ok_ns) as f64 / 1e6;
+    let later = own_first_ms?.max(seen.visitor.first_frame_ms?);
+    Some((verdict.back_ns as f64 / 1e6 - from - later) / 1000.0)
+}
+
+fn receipt(seen: &Seen) -> Value {
+    let Some(event) = &seen.receipt else { return Value::Null };
+    json!({
+        "seconds_counted": event["receipt"]["seconds_counted"],
+        "reason": event["receipt"]["reason"],
+        "verified": event["verified"],
+        "visitor_statement": event["visitor_statement"],
+        "error": event["error"],
+    })
+}
+
+/// The report as issue and README describe it, with more beside.
+#[must_use]
+pub fn build(seen: &Seen, verdict: &Verdict, reference: Option<Reference>, pictures: &[PathBuf]) -> Value {
+    let own_first = seen.first_picture_ms(verdict.ok_ns);
+    json!({
+        "appliance": side(&seen.appliance, own_first),
+        "visitor": side(&seen.visitor, seen.visitor.first_frame_ms),
+        "camera_closed_ms": verdict.camera_closed_ms.map(rounded),
+        "receipt": receipt(seen),
+        "pictures": pictures,
+        "both_decoded_seconds": both_decoded(seen, verdict, own_first).map(rounded),
+        "gate_took_ms": seen.gate_took_ms,
+        "reference_codec_loop": reference,
+        "doors_opened": seen.opened,
+        "camera_ever_open": verdict.camera_ever_open,
+        "phase": seen.phase,
+        "refused": seen.refused.iter().map(|(code, rule)| json!({"code": code, "rule": rule})).collect::<Vec<_>>(),
+        "errors": seen.errors,
+        "deaths": seen.deaths,
+    })
+}
+
+/// The report in a few plain lines.
+#[must_use]
+pub fn summary(report: &Value) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (name, who) in [("appliance", "the TV in the cell"), ("visitor", "the visitor's page")] {
+        let s = &report[name];
+        lines.push(format!(
+            "{who}: {} frames {}x{} {}, median {} fps, lowest second {}, first picture after {} ms, sound {}",
+            s["frames_decoded"],
+            s["width"],
+            s["height"],
+            s["codec"].as_str().unwrap_or("-"),
+            s["fps"],
+            s["lowest_fps"],
+            s["first_frame_ms"],
+            if s["audio_level_seen"] == json!(true) { "heard" } else { "not heard" },
+        ));
+    }
+    lines.push(format!("camera closed {} ms after Back, seen from outside", report["camera_closed_ms"]));
+    let r = &report["receipt"];
+    lines.push(format!(
+        "receipt: {} s counted, reason {}, verified {}, with the visitor's statement: {}",
+        r["seconds_counted"],
+        r["reason"],
+        r["verified"],
+        if r["visitor_statement"].is_object() { "yes" } else { "no" }
+    ));
+    if report["reference_codec_loop"]["held"] == json!(false) {
+        lines.push("this machine did not hold 30 fps with the codec alone just before: frame rates say nothing".to_owned());
+    }
+    for list in ["refused", "errors", "deaths"] {
+        for entry in report[list].as_array().into_iter().flatten() {
+            lines.push(format!("{list}: {entry}"));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_seen_is_no_visit() {
+        let seen = Seen::default();
+        assert!(!Verdict { visited: true, camera_closed_ms: Some(9.0), ..Verdict::default() }.as_wanted(&seen, false));
+        assert!(!Verdict::default().as_wanted(&seen, true));
+        let report = build(&seen, &Verdict::default(), None, &[]);
+        assert_eq!(report["appliance"]["frames_decoded"], 0);
+        assert!(report["receipt"].is_null());
+        assert!(!summary(&report).is_empty());
+    }
+}
