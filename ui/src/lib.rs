@@ -1,0 +1,28 @@
+//! Owns: the screen of the box: a fold over what the arbiter says, driven by the keys that it routes.
+//! Never: network, camera, policy, the remote itself; a word outside slint/words and the screens.
+//! Called by: main, the tests.
+//!
+//! | Module | Does |
+//! | --- | --- |
+//! | [`bridge`] | the bus: view and keys in, requests out |
+//! | [`present`], [`codes`], [`focus`], [`keys`] | pure: view → what is shown; press → intent |
+//! | [`screen`] | holds what is shown and the focus; sets `slint/api.slint` |
+//! | [`video`] | the frame channel → images |
+//! | [`pictures`] | a screen without a screen: renders into memory and writes PNGs |
+
+#[cfg(feature = "bench")]
+pub mod bench;
+pub mod bridge;
+pub mod codes;
+pub mod focus;
+pub mod keys;
+pub mod pictures;
+pub mod present;
+pub mod screen;
+pub mod video;
+
+/// What the Slint compiler made of `slint/app.slint`.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated")]
+pub mod shown {
+    slint::include_modules!();
+}

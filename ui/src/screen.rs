@@ -1,0 +1,192 @@
+//! Owns: what is shown now and where the focus is; sets the properties of `slint/api.slint`, and only those that changed.
+//! Never: waits, talks to the bus itself (requests go out through a channel), shows what was pressed.
+//! Called by: main (in the event loop), the picture tests.
+
+use crate::bridge::{FromBus, Request};
+use crate::focus::{Focus, PER_PAGE};
+use crate::keys::{Intent, intent};
+use crate::present::{Shown, present};
+use crate::shown::{Api, App, Screen, Tile};
+use crate::video::Mailbox;
+use parloir_bus::view::View;
+use parloir_shell::BootTime;
+use parloir_wire::keys::KeyPress;
+use slint::{ComponentHandle as _, ModelRc, VecModel};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::info;
+
+/// The screen's state, alive in the event loop's thread.
+pub struct Stage {
+    app: App,
+    requests: UnboundedSender<Request>,
+    pictures: Arc<Mailbox>,
+    view: Option<View>,
+    shown: Shown,
+    before: Screen,
+    since_ns: u64,
+    focus: Focus,
+    tiles: Vec<Tile>,
+}
+
+impl Stage {
+    /// A stage that shows that everything is being made ready.
+    #[must_use]
+    pub fn new(app: App, requests: UnboundedSender<Request>, pictures: Arc<Mailbox>) -> Self {
+        let mut stage = Self {
+            app,
+            requests,
+            pictures,
+            view: None,
+            shown: Shown::default(),
+            before: Screen::Starting,
+            since_ns: BootTime::now_ns(),
+            focus: Focus::default(),
+            tiles: Vec::new(),
+        };
+        stage.api().set_tiles(ModelRc::default());
+        stage.show(Shown::default(), Focus::default());
+        announce(Screen::Starting);
+        stage
+    }
+
+    /// Takes what came from the bus.
+    pub fn take(&mut self, message: FromBus) {
+        match message {
+            FromBus::View(view) => {
+                self.view = Some(*view);
+                self.tick(wall());
+            }
+            FromBus::Gone => {
+                self.view = None;
+                self.tick(wall());
+            }
+            FromBus::Key(press) => self.press(&press),
+        }
+    }
+
+    /// Shows the view as it looks at this wall time, seconds of Unix time.
+    pub fn tick(&mut self, wall: i64) {
+        let new = self.view.as_ref().map(|v| present(v, wall)).unwrap_or_default();
+        let focus = self.focus.kept(&self.shown, &new);
+        if new.screen != self.shown.screen {
+            self.before = self.shown.screen;
+            self.since_ns = BootTime::now_ns();
+            announce(new.screen);
+        }
+        self.show(new, focus);
+    }
+
+    /// Which screen stands.
+    #[must_use]
+    pub fn screen(&self) -> Screen {
+        self.shown.screen
+    }
+
+    /// Shows the newest pictures of the mailbox.
+    pub fn take_pictures(&self) {
+        let api = self.api();
+        let (far, own) = self.pictures.take();
+        if let Some(far) = far {
+            api.set_far(slint::Image::from_rgb8(far));
+            api.set_far_shown(true);
+        }
+        if let Some(own) = own {
+            api.set_own(slint::Image::from_rgba8(own));
+            api.set_own_shown(true);
+        }
+    }
+
+    fn press(&mut self, press: &KeyPress) {
+        let since_ms = press.at_ns.saturating_sub(self.since_ns) / 1_000_000;
+        match intent(&self.shown, self.focus, press, self.before, since_ms) {
+            Intent::Nothing => {}
+            Intent::Move(focus) => self.show(self.shown.clone(), focus),
+            Intent::Place { contact, media, dismiss } => {
+                if dismiss {
+                    self.ask(Request::Dismiss);
+                }
+                self.ask(Request::Place { contact, media, serial: press.serial });
+            }
+            Intent::End => self.ask(Request::End),
+            Intent::Let { camera, microphone } => self.ask(Request::Let { camera, microphone, serial: press.serial }),
+            Intent::Dismiss => self.ask(Request::Dismiss),
+        }
+    }
+
+    fn ask(&self, request: Request) {
+        // Without a bus there is nobody to ask; the screen says so already.
+        let _ = self.requests.send(request);
+    }
+
+    fn api(&self) -> Api<'_> {
+        self.app.global::<Api<'_>>()
+    }
+
+    fn show(&mut self, new: Shown, focus: Focus) {
+        let api = self.api();
+        let (page, place) = focus.place();
+        let pages = new.people.len().div_ceil(PER_PAGE).max(1);
+        let tiles: Vec<Tile> = new.people.iter().skip(page * PER_PAGE).take(PER_PAGE).map(|p| p.tile.clone()).collect();
+        api.set_connected(new.connected);
+        api.set_online(new.online);
+        api.set_clock_known(new.clock_known);
+        api.set_now(new.now.clone());
+        api.set_person(new.person.as_str().into());
+        api.set_next(new.next.clone());
+        api.set_call(new.call.clone());
+        api.set_outcome(new.outcome.clone());
+        api.set_page(i32::try_from(page).unwrap_or(0));
+        api.set_pages(i32::try_from(pages).unwrap_or(1));
+        api.set_focus(i32::try_from(place).unwrap_or(0));
+        if tiles != self.tiles {
+            api.set_tiles(ModelRc::new(VecModel::from(tiles.clone())));
+        }
+        if !pictures_belong(new.screen) {
+            // The last picture of a visit does not outlive it.
+            self.pictures.clear();
+            api.set_far_shown(false);
+            api.set_own_shown(false);
+            api.set_far(slint::Image::default());
+            api.set_own(slint::Image::default());
+        }
+        api.set_screen(new.screen);
+        self.tiles = tiles;
+        self.focus = focus;
+        self.shown = new;
+    }
+}
+
+const fn pictures_belong(screen: Screen) -> bool {
+    match screen {
+        Screen::Joining | Screen::Live | Screen::Held => true,
+        Screen::Starting | Screen::Home | Screen::Asking | Screen::Closing | Screen::Ended | Screen::Refused => false,
+    }
+}
+
+fn announce(screen: Screen) {
+    info!(phase = phase_name(screen), "screen");
+}
+
+/// The name of a screen in logs and file names: the phase's on the bus.
+#[must_use]
+pub const fn phase_name(screen: Screen) -> &'static str {
+    match screen {
+        Screen::Starting => "starting",
+        Screen::Home => "home",
+        Screen::Asking => "asking",
+        Screen::Joining => "joining",
+        Screen::Live => "live",
+        Screen::Held => "held",
+        Screen::Closing => "closing",
+        Screen::Ended => "ended",
+        Screen::Refused => "refused",
+    }
+}
+
+/// Seconds of Unix time.
+#[must_use]
+pub fn wall() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0))
+}
