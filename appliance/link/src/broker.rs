@@ -1,0 +1,99 @@
+//! Owns: the connection to the broker: MQTT 5 over mutual TLS 1.3, nothing older, no name or password.
+//! Never: a topic or a body.
+//! Called by: [`crate::run`], the facility of the tests.
+
+use rumqttc::{BrokerSessionResumePolicy, MqttOptions, SessionMode, TlsConfiguration, Transport};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long the broker keeps a session, seconds: a deny that is sent while a box is off the network reaches it within this time.
+pub const SESSION_S: u32 = 600;
+/// Keep-alive, seconds. The broker tells the others by the will after one and a half of it.
+pub const KEEP_ALIVE_S: u16 = 10;
+/// Most bytes of a packet: the largest body with its topic and properties.
+const MAX_PACKET: u32 = crate::topic::MAX_BODY as u32 + 1024;
+
+/// Who we are to the broker, as PEM files.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// Who signs the broker's certificate. The machine's own list of authorities is not used.
+    pub ca: PathBuf,
+    /// Our certificate; its common name is the user that the broker's access list sees.
+    pub cert: PathBuf,
+    /// Our key.
+    pub key: PathBuf,
+}
+
+/// Why there is no way to the broker.
+#[derive(Debug, thiserror::Error)]
+pub enum Unready {
+    /// A PEM file.
+    #[error("{}: {why}: provision this box again [org.parloir.Error.LinkIdentity]", path.display())]
+    Pem {
+        /** Which. */
+        path: PathBuf,
+        /** What is wrong with it. */
+        why: String,
+    },
+    /// The files do not fit together.
+    #[error("certificate and key of the link: {0}: provision this box again [org.parloir.Error.LinkIdentity]")]
+    Tls(#[from] rustls::Error),
+    /// Not `HOST:PORT`.
+    #[error("broker `{0}` is not HOST:PORT: see --help [org.parloir.Error.LinkAddress]")]
+    Address(String),
+}
+
+/// TLS 1.3 only, by ring, with our certificate, believing one authority.
+///
+/// # Errors
+/// See [`Unready`].
+pub fn tls(identity: &Identity) -> Result<Arc<ClientConfig>, Unready> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(&identity.ca)? {
+        roots.add(certificate)?;
+    }
+    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|e| pem(&identity.key, &e))?;
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(certificates(&identity.cert)?, key)?;
+    Ok(Arc::new(config))
+}
+
+/// The options of a client: a session that survives cuts of the network, and bounds on what may come.
+///
+/// # Errors
+/// `broker` is not `HOST:PORT`.
+pub fn options(client: &str, broker: &str, tls: Arc<ClientConfig>) -> Result<MqttOptions, Unready> {
+    let split = broker.rsplit_once(':').and_then(|(host, port)| Some((host.to_owned(), port.parse::<u16>().ok()?)));
+    let address = split.filter(|(host, _)| !host.is_empty()).ok_or_else(|| Unready::Address(broker.to_owned()))?;
+    let mut options = MqttOptions::new(client, address);
+    options
+        .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)))
+        .set_keep_alive(KEEP_ALIVE_S)
+        .set_connect_timeout(Duration::from_secs(5))
+        .set_max_packet_size(Some(MAX_PACKET))
+        .set_receive_maximum(Some(32))
+        .set_session_mode(SessionMode::Persistent)
+        .set_session_expiry_interval(Some(SESSION_S))
+        // We keep no packet ids over a restart; every body is safe to see twice.
+        .set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly);
+    Ok(options)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Unready> {
+    let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let list = read.map_err(|e| pem(path, &e))?;
+    if list.is_empty() {
+        return Err(Unready::Pem { path: path.to_owned(), why: "holds no certificate".to_owned() });
+    }
+    Ok(list)
+}
+
+fn pem(path: &Path, why: &rustls::pki_types::pem::Error) -> Unready {
+    Unready::Pem { path: path.to_owned(), why: why.to_string() }
+}

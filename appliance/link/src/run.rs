@@ -1,0 +1,387 @@
+//! Owns: the loop between broker, arbiter and the call's signalling; what is kept while the arbiter is away.
+//! Never: judges a document, or gives one to anybody but the arbiter.
+//! Called by: main.
+
+use crate::backoff::Backoff;
+use crate::broker;
+use crate::courier::{Attachment, Order, Wish, next};
+use crate::message::write_status;
+use crate::signalling::Pump;
+use crate::topic::{Keep, Kind, MAX_BODY, Topics, Way, find};
+use crate::{adapter, message};
+use parloir_shell::Tag;
+use rumqttc::{AsyncClient, Event, EventLoop, LastWill, Packet, PublishNoticeError, PublishOptions, QoS};
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use zbus::names::UniqueName;
+
+/// Bodies held for an absent arbiter; the oldest goes first, with a warning.
+const MAX_HELD: usize = 64;
+/// Longest wait for an answer of the arbiter.
+const ANSWER: Duration = Duration::from_secs(5);
+/// Between two tries of a publication that the connection lost.
+const PUBLISH_AGAIN: Duration = Duration::from_secs(1);
+
+/// What link needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The site.
+    pub site: [u8; 16],
+    /// This box.
+    pub device: [u8; 16],
+    /// `HOST:PORT`.
+    pub broker: String,
+    /// PEM files.
+    pub identity: broker::Identity,
+}
+
+/// Why link ended. It is started again by its supervisor.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended {
+    /// No identity, or no address.
+    #[error(transparent)]
+    Broker(#[from] broker::Unready),
+    /// The bus, which is the box itself.
+    #[error("system bus: {0}: is it running, and may this user use it? [org.parloir.Error.NoBus]")]
+    Bus(#[from] zbus::Error),
+    /// The bus went away.
+    #[error("system bus: the connection is gone [org.parloir.Error.NoBus]")]
+    BusGone,
+}
+
+enum FromBroker {
+    Up(u64),
+    Subscribed(u64),
+    Down,
+    Body(&'static Kind, Vec<u8>),
+}
+
+/// Runs until the bus goes.
+///
+/// # Errors
+/// See [`Ended`]. Neither the broker's nor the arbiter's absence is an error.
+pub async fn run(settings: Settings) -> Result<(), Ended> {
+    let topics = Topics::new(&settings.site, &settings.device);
+    let tls = broker::tls(&settings.identity)?;
+    let mut options = broker::options(&crate::topic::Hex(&settings.device).to_string(), &settings.broker, tls)?;
+    let Some(status) = find(Way::Up, "status") else { return Err(Ended::BusGone) };
+    options.set_last_will(LastWill::new(topics.of(status), write_status(false), QoS::AtLeastOnce, true, None));
+
+    let bus = zbus::connection::Builder::system().method_timeout(ANSWER).build().await?;
+    let watch = zbus::fdo::DBusProxy::new(&bus).await?;
+    let mut owners = watch.receive_name_owner_changed_with_args(&[(0, parloir_bus::NAME)]).await?;
+
+    let (client, events) = AsyncClient::builder(options).capacity(64).build();
+    let in_visit = Arc::new(AtomicBool::new(false));
+    let (tell, mut heard) = mpsc::channel(64);
+    let poller = Poller { topics: topics.clone(), client: client.clone(), in_visit: Arc::clone(&in_visit), tell };
+    tokio::spawn(poller.run(events));
+    let (signals, waiting) = mpsc::channel(64);
+    tokio::spawn(publish_signals(client.clone(), topics.clone(), waiting));
+
+    let mut link =
+        Link { bus, topics, client, in_visit, signals, kept: Kept::default(), connection: 0, online: false, arbiter: None };
+    if let Ok(owner) = watch.get_name_owner(parloir_bus::NAME.try_into().map_err(zbus::Error::from)?).await {
+        link.appeared(owner.into_inner()).await;
+    }
+    parloir_shell::notify::ready();
+    let every = parloir_shell::notify::watchdog_every().unwrap_or(Duration::from_secs(3600));
+    let mut pet = tokio::time::interval(every);
+    loop {
+        tokio::select! {
+            event = heard.recv() => link.from_broker(event.ok_or(Ended::BusGone)?).await,
+            change = next(&mut owners) => {
+                let change = change.ok_or(Ended::BusGone)?;
+                let owner = change.args()?.new_owner.as_ref().map(UniqueName::to_owned);
+                match owner {
+                    Some(owner) => link.appeared(owner.into()).await,
+                    None => link.gone(),
+                }
+            }
+            wish = wish(&mut link.arbiter) => link.wish(wish.ok_or(Ended::BusGone)?).await,
+            _ = pet.tick() => parloir_shell::notify::watchdog(),
+        }
+    }
+}
+
+/// What came from the facility and still matters when an arbiter appears.
+#[derive(Default)]
+struct Kept {
+    retained: BTreeMap<&'static str, Vec<u8>>,
+    held: VecDeque<Held>,
+    count: u64,
+}
+
+/// A body that leaves only when an arbiter has judged it: one that was handed to a dying arbiter is not lost.
+struct Held {
+    number: u64,
+    kind: &'static str,
+    body: Vec<u8>,
+}
+
+impl Kept {
+    /// Notes a body; the answer is its number if it is held.
+    fn note(&mut self, kind: &'static Kind, body: &[u8]) -> Option<u64> {
+        match kind.keep {
+            // MQTT 5, 3.3.1.3: an empty retained body means that there is none any more.
+            Keep::Retained if body.is_empty() => {
+                self.retained.remove(kind.name);
+                None
+            }
+            Keep::Retained => {
+                self.retained.insert(kind.name, body.to_vec());
+                None
+            }
+            Keep::Held => {
+                if self.held.len() >= MAX_HELD {
+                    tracing::warn!(kind = kind.name, "too many bodies wait for the arbiter: the oldest is dropped");
+                    self.held.pop_front();
+                }
+                self.count += 1;
+                self.held.push_back(Held { number: self.count, kind: kind.name, body: body.to_vec() });
+                Some(self.count)
+            }
+            Keep::Passing => None,
+        }
+    }
+
+    fn settled(&mut self, number: u64) {
+        self.held.retain(|h| h.number != number);
+    }
+}
+
+struct Link {
+    bus: zbus::Connection,
+    topics: Topics,
+    client: AsyncClient,
+    in_visit: Arc<AtomicBool>,
+    signals: mpsc::Sender<Vec<u8>>,
+    kept: Kept,
+    connection: u64,
+    online: bool,
+    arbiter: Option<(Attachment, Option<Pump>)>,
+}
+
+impl Link {
+    async fn appeared(&mut self, owner: UniqueName<'static>) {
+        self.gone();
+        let attachment = match Attachment::new(&self.bus, owner).await {
+            Ok(attachment) => attachment,
+            Err(e) => return tracing::warn!(error = %e, "the arbiter does not take us as its courier"),
+        };
+        tracing::info!(online = self.online, "attached to the arbiter");
+        attachment.order(Order::Online(self.online)).await;
+        for (kind, body) in &self.kept.retained {
+            attachment.order(Order::Deliver { kind, body: body.clone(), held: None }).await;
+        }
+        for Held { number, kind, body } in &self.kept.held {
+            attachment.order(Order::Deliver { kind, body: body.clone(), held: Some(*number) }).await;
+        }
+        self.arbiter = Some((attachment, None));
+    }
+
+    fn gone(&mut self) {
+        if self.arbiter.take().is_some() {
+            tracing::warn!("the arbiter is gone");
+        }
+        self.in_visit.store(false, Ordering::Relaxed);
+    }
+
+    async fn from_broker(&mut self, event: FromBroker) {
+        match event {
+            FromBroker::Up(connection) => self.connection = connection,
+            FromBroker::Subscribed(connection) if connection == self.connection => self.set_online(true).await,
+            FromBroker::Subscribed(_) => {}
+            FromBroker::Down => {
+                self.connection = 0;
+                self.set_online(false).await;
+            }
+            FromBroker::Body(kind, body) => self.body(kind, body).await,
+        }
+    }
+
+    async fn set_online(&mut self, online: bool) {
+        if self.online != online {
+            self.online = online;
+            tracing::info!(online, "broker");
+            if let Some((arbiter, _)) = &self.arbiter {
+                arbiter.order(Order::Online(online)).await;
+            }
+        }
+    }
+
+    async fn body(&mut self, kind: &'static Kind, body: Vec<u8>) {
+        if body.len() > MAX_BODY {
+            return tracing::warn!(kind = kind.name, bytes = body.len(), "a body over its bound was dropped");
+        }
+        let held = self.kept.note(kind, &body);
+        match &self.arbiter {
+            Some((_, pump)) if kind.name == "signal" => match pump {
+                Some(pump) => pump.from_far(body),
+                None => tracing::debug!("a signal without a call was dropped"),
+            },
+            Some((arbiter, _)) if !body.is_empty() => arbiter.order(Order::Deliver { kind: kind.name, body, held }).await,
+            Some(_) | None => {}
+        }
+    }
+
+    async fn wish(&mut self, wish: Wish) {
+        match wish {
+            Wish::Send { id, kind, body } => self.send(id, &kind, body),
+            Wish::Route { call, route } => self.route(call, &route),
+            Wish::Settled(number) => self.kept.settled(number),
+        }
+    }
+
+    fn send(&self, id: u64, kind: &str, body: Vec<u8>) {
+        let known = find(Way::Up, kind).filter(|k| k.keep != Keep::Retained);
+        let (Some(kind), true, Some((arbiter, _))) = (known, body.len() <= MAX_BODY, &self.arbiter) else {
+            return tracing::warn!(id, kind, bytes = body.len(), "not sent: an unknown kind, or a body over its bound");
+        };
+        tracing::info!(id, kind = kind.name, bytes = body.len(), "to the facility");
+        tokio::spawn(publish(self.client.clone(), self.topics.of(kind), body, arbiter.orders(), id));
+    }
+
+    fn route(&mut self, call: String, route: &str) {
+        let Some((arbiter, pump)) = &mut self.arbiter else { return };
+        if pump.as_ref().is_some_and(|p| p.call == call) {
+            return;
+        }
+        *pump = None;
+        self.in_visit.store(!call.is_empty(), Ordering::Relaxed);
+        if call.is_empty() {
+            return;
+        }
+        let adapter = message::read_id(&call).and_then(|id| adapter::of_route(route, id));
+        match adapter {
+            Some(adapter) => {
+                tracing::info!(call = %Tag(&call), route, "signalling");
+                *pump = Some(Pump::start(call, adapter, arbiter.signalling(), self.signals.clone()));
+            }
+            None => tracing::warn!(call = %Tag(&call), route, "no adapter for this route: update this box"),
+        }
+    }
+}
+
+async fn wish(arbiter: &mut Option<(Attachment, Option<Pump>)>) -> Option<Wish> {
+    match arbiter {
+        Some((attachment, _)) => attachment.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Publishes one body until the broker has it, then says so to the arbiter that asked.
+async fn publish(client: AsyncClient, topic: String, body: Vec<u8>, done: mpsc::Sender<Order>, id: u64) {
+    loop {
+        let options = PublishOptions::new(QoS::AtLeastOnce);
+        let Ok(notice) = client.publish_tracked(topic.clone(), body.clone(), options).await else { return };
+        match notice.wait_async().await {
+            Ok(_) => break,
+            Err(PublishNoticeError::V5PubAck(reason)) => {
+                return tracing::warn!(id, ?reason, "the broker refused: see its access list [org.parloir.Error.BrokerRefused]");
+            }
+            Err(e) => tracing::info!(id, error = %e, "publishing again"),
+        }
+        if done.is_closed() {
+            return;
+        }
+        tokio::time::sleep(PUBLISH_AGAIN).await;
+    }
+    let _ = done.send(Order::Sent(id)).await;
+}
+
+async fn publish_signals(client: AsyncClient, topics: Topics, mut waiting: mpsc::Receiver<Vec<u8>>) {
+    let Some(kind) = find(Way::Up, "signal") else { return };
+    let topic = topics.of(kind);
+    while let Some(body) = waiting.recv().await {
+        if client.publish(topic.clone(), body, PublishOptions::new(QoS::AtLeastOnce)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Drives the MQTT client's event loop; the only task that touches the network.
+struct Poller {
+    topics: Topics,
+    client: AsyncClient,
+    in_visit: Arc<AtomicBool>,
+    tell: mpsc::Sender<FromBroker>,
+}
+
+impl Poller {
+    async fn run(self, mut events: EventLoop) {
+        let (mut backoff, mut connection, mut up) = (Backoff::default(), 0, false);
+        let mut first = true;
+        loop {
+            let told = match events.poll().await {
+                Ok(Event::Incoming(Packet::ConnAck(_))) => {
+                    (connection, up, first) = (connection + 1, true, true);
+                    backoff.reset();
+                    tokio::spawn(greet(self.client.clone(), self.topics.clone(), connection, self.tell.clone()));
+                    self.tell.send(FromBroker::Up(connection)).await
+                }
+                Ok(Event::Incoming(Packet::Publish(p))) => match self.topics.kind(Way::Down, &p.topic) {
+                    Some(kind) => self.tell.send(FromBroker::Body(kind, p.payload.to_vec())).await,
+                    None => {
+                        tracing::warn!(topic = %String::from_utf8_lossy(&p.topic), "a topic that is not ours was dropped");
+                        Ok(())
+                    }
+                },
+                Ok(_) => Ok(()),
+                Err(e) => {
+                    if std::mem::take(&mut first) {
+                        tracing::warn!(error = %e, "no way to the broker: trying again [org.parloir.Error.NoBroker]");
+                    }
+                    let told = if std::mem::take(&mut up) { self.tell.send(FromBroker::Down).await } else { Ok(()) };
+                    let spread = RandomState::new().hash_one(connection).to_le_bytes()[0];
+                    tokio::time::sleep(backoff.next(self.in_visit.load(Ordering::Relaxed), spread)).await;
+                    told
+                }
+            };
+            if told.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// What each new connection begins with: we listen, then we say that we are there.
+async fn greet(client: AsyncClient, topics: Topics, connection: u64, tell: mpsc::Sender<FromBroker>) {
+    let Ok(notice) = client.subscribe_tracked(topics.all(Way::Down), QoS::AtLeastOnce).await else { return };
+    match notice.wait_async().await {
+        Ok(_) => {}
+        Err(e) => return tracing::warn!(error = %e, "the broker refused the subscription [org.parloir.Error.BrokerRefused]"),
+    }
+    if let Some(status) = find(Way::Up, "status") {
+        let options = PublishOptions::new(QoS::AtLeastOnce).retained();
+        let _ = client.publish(topics.of(status), write_status(true), options).await;
+    }
+    let _ = tell.send(FromBroker::Subscribed(connection)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kept, MAX_HELD};
+    use crate::topic::{Way, find};
+
+    #[test]
+    fn what_is_kept_for_an_arbiter_that_is_away() {
+        let mut kept = Kept::default();
+        let down = |name| find(Way::Down, name).unwrap();
+        kept.note(down("policy"), b"one");
+        kept.note(down("policy"), b"two");
+        kept.note(down("grant"), b"old");
+        assert_eq!(kept.retained["policy"], b"two");
+        let judged = kept.note(down("deny"), b"judged").unwrap();
+        kept.settled(judged);
+        assert!(kept.held.is_empty());
+        (0..=MAX_HELD).for_each(|n| assert!(kept.note(down("deny"), &[u8::try_from(n).unwrap()]).is_some()));
+        assert_eq!((kept.held.len(), &kept.held[0].body), (MAX_HELD, &vec![1]));
+        kept.note(down("policy"), b"");
+        assert!(kept.retained.is_empty());
+    }
+}
