@@ -64,6 +64,8 @@ pub struct Stage {
     pub remote: PathBuf,
     /// Port of the facility's HTTPS.
     pub https: u16,
+    broker: u16,
+    relay: u16,
 }
 
 impl Stage {
@@ -93,9 +95,12 @@ impl Stage {
             pictures: PathBuf::new(),
             remote: Path::new(RUN).join("bench/remote"),
             https: free_port()?,
+            broker: 0,
+            relay: 0,
         };
         let microphone = show(&wanted.cache.join("cell.wav"), "clip/cell.wav")?;
         stage.rooms(xauthority)?;
+        stage.ports()?;
         stage.keys()?;
         let values = &mut stage.supervisor.values;
         values.insert("camera".into(), stage.camera.display().to_string());
@@ -141,10 +146,31 @@ impl Stage {
         Ok(())
     }
 
+    /// Ports of broker and relay, before the keys: the signed policy names the relay.
+    fn ports(&mut self) -> io::Result<()> {
+        let (broker, relay, first) = (free_port()?, free_port()?, free_row(RELAY_PORTS)?);
+        for (name, value) in [
+            ("broker-port", broker.to_string()),
+            ("broker", format!("127.0.0.1:{broker}")),
+            ("turn-port", relay.to_string()),
+            ("turn", format!("127.0.0.1:{relay}")),
+            ("relay-first", first.to_string()),
+            ("relay-last", (first + RELAY_PORTS - 1).to_string()),
+        ] {
+            self.supervisor.values.insert(name.to_owned(), value);
+        }
+        (self.broker, self.relay) = (broker, relay);
+        Ok(())
+    }
+
     /// New keys for every run, each readable for the one role that needs it.
     fn keys(&mut self) -> io::Result<()> {
         let keys = room("keys", None, 0o755)?;
-        let made = Command::new(Path::new(RUN).join("bin/parloirctl")).args(["init", "--dir"]).arg(&keys).output()?;
+        let made = Command::new(Path::new(RUN).join("bin/parloirctl"))
+            .args(["init", "--dir"])
+            .arg(&keys)
+            .args(["--relay", &format!("turn:127.0.0.1:{}?transport=udp", self.relay)])
+            .output()?;
         if !made.status.success() {
             return Err(io::Error::other(format!("parloirctl init: {}", String::from_utf8_lossy(&made.stderr).trim())));
         }
@@ -189,9 +215,6 @@ impl Stage {
     }
 
     fn broker(&mut self, tree: &Path) -> io::Result<()> {
-        let port = free_port()?;
-        self.supervisor.values.insert("broker-port".into(), port.to_string());
-        self.supervisor.values.insert("broker".into(), format!("127.0.0.1:{port}"));
         let acl = Path::new(RUN).join("etc/acl");
         fs::copy(tree.join("systemd/broker/acl"), &acl)?;
         let (acl, tls, state) = (acl.display().to_string(), format!("{RUN}/keys/tls"), format!("{RUN}/broker"));
@@ -199,23 +222,14 @@ impl Stage {
         let template = tree.join("systemd/broker/mosquitto.conf.in");
         let config = self.configured(&template, "etc/mosquitto.conf", "parloir-broker", &more)?;
         self.supervisor.part("broker", "parloir-broker", words(&["mosquitto", "-c", &config]), Vec::new())?;
-        wait_for_port("the broker", port)
+        wait_for_port("the broker", self.broker)
     }
 
     fn relay(&mut self, tree: &Path) -> io::Result<()> {
-        let (port, first) = (free_port()?, free_row(RELAY_PORTS)?);
         let mut secret = [0u8; 24];
         io::Read::read_exact(&mut fs::File::open("/dev/urandom")?, &mut secret)?;
         let secret: String = secret.iter().map(|b| format!("{b:02x}")).collect();
-        for (name, value) in [
-            ("turn-port", port.to_string()),
-            ("turn", format!("127.0.0.1:{port}")),
-            ("relay-first", first.to_string()),
-            ("relay-last", (first + RELAY_PORTS - 1).to_string()),
-            ("turn-secret", secret.clone()),
-        ] {
-            self.supervisor.values.insert(name.to_owned(), value);
-        }
+        self.supervisor.values.insert("turn-secret".into(), secret.clone());
         let path = Path::new(RUN).join("facility/turn-secret");
         fs::write(&path, secret)?;
         give(&path, self.supervisor.user("parloir-facility")?)?;
@@ -227,7 +241,7 @@ impl Stage {
         let both = fs::read_to_string(&config)? + &fs::read_to_string(tree.join("tests/bench/parts/relay-loopback.conf"))?;
         fs::write(&config, both)?;
         self.supervisor.part("relay", "parloir-relay", words(&["turnserver", "-c", &config]), Vec::new())?;
-        wait_for_port("the relay", port)
+        wait_for_port("the relay", self.relay)
     }
 
     fn facility(&mut self, tamper: Option<&str>) -> io::Result<()> {
