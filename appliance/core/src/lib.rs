@@ -6,12 +6,28 @@
 //! Effects are to be carried out in the order in which they are answered: the visit's record is on disk before the door opens.
 #![forbid(unsafe_code)]
 
+pub mod call;
+pub mod camera;
+mod deny;
+mod documents;
+mod due;
+mod edges;
 pub mod effect;
 pub mod event;
+mod facts;
+mod fair;
+mod guard;
+pub mod invariants;
+mod project;
+mod receipt;
 pub mod refusal;
+pub mod remote;
 pub mod state;
+pub mod tables;
 pub mod time;
+mod turn;
 pub mod view;
+mod visit;
 
 pub use effect::{Answer, Effect, Entry, ToCall, ToGate};
 pub use event::{CallFact, Event, Fresh, GateFact, GateRefusal, Owner, Press, Request, ShutReason, Stroke, TicketFacts, Trouble};

@@ -44,7 +44,7 @@ impl From<Code> for Refusal {
 }
 
 macro_rules! table {
-    ($(#[$doc:meta])* $kind:ident { $($name:ident, $rule:literal, $hint:literal;)+ }) => {
+    ($(#[$doc:meta])* $kind:ident, $prefix:literal { $($name:ident, $rule:literal, $hint:literal;)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $kind { $(#[doc = $hint] $name,)+ }
@@ -60,6 +60,11 @@ macro_rules! table {
             #[must_use]
             pub const fn rule(self) -> &'static str {
                 match self { $(Self::$name => $rule),+ }
+            }
+            /// Key of the person's sentence.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$name => concat!($prefix, stringify!($name))),+ }
             }
             /// For the operator: what is wrong and what to do.
             #[must_use]
@@ -77,12 +82,13 @@ macro_rules! table {
 
 table! {
     /// Why something was refused.
-    Code {
+    Code, "refused-" {
         NotScreen, "one-screen", "The caller is not the screen that attached last; let it call Attach.";
         NoFreshKey, "key-consent", "The serial is no OK press that was routed to this caller within the last second, or it was used; press OK again.";
         Busy, "one-call", "Another call is not over yet; wait for its end.";
         DoorsNotShut, "one-lease", "Gate has not said that the doors of the last call are shut; wait, then look at gate's journal.";
         GateAbsent, "gate", "Gate is not connected; look at parloir-gate.service.";
+        GateForeign, "gate", "Gate says that it is another box; look at both command lines.";
         Offline, "online", "The broker is not connected; look at parloir-link.service and the network.";
         NotReady, "documents", "Authority, policy or entitlement has not come yet; look at the facility's retained documents.";
         NoContact, "contact-list", "The entitlement names no such contact.";
@@ -132,7 +138,7 @@ table! {
 
 table! {
     /// Why a call that was asked for ended.
-    EndReason {
+    EndReason, "ended-" {
         PersonEnded, "person", "The person ended it.";
         VisitorLeft, "visitor", "The visitor left.";
         SlotOver, "slot", "The counted time of the slot was used.";

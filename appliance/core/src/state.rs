@@ -1,12 +1,17 @@
-//! Owns: all that the core knows between two events.
+//! Owns: all that the core knows between two events, and the one entry, `step`.
 //! Never: an `Option` that means something only in some states of a machine.
-//! Called by: `step` and the edges; nobody else changes it.
+//! Called by: arbiter.
 
+use crate::call::{Call, Cause, Kind};
+use crate::camera::Camera;
+use crate::deny::DenySet;
 use crate::effect::Effect;
-use crate::event::Event;
+use crate::event::{Event, Owner};
+use crate::remote::Remote;
 use crate::time::{Now, Wall};
-use crate::view::View;
-use parloir_pass::Id;
+use crate::turn::Turn;
+use crate::view::{Outcome, Phase, View};
+use parloir_pass::{Authority, Entitlement, Id, SitePolicy};
 
 /// What is fixed when the arbiter starts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,40 +35,182 @@ pub struct Floors {
     pub entitlement: u64,
 }
 
+/// One row of the table `Call` that was used: state before, cause, state after. For logs and for the coverage of the tests.
+pub type Row = (Kind, Cause, Kind);
+
 /// The core's state.
 #[derive(Clone, Debug)]
 pub struct State {
-    settings: Settings,
+    pub(crate) settings: Settings,
+    /// Time of the last step.
+    pub(crate) at: u64,
+    pub(crate) authority: Option<Authority>,
+    pub(crate) policy: Option<SitePolicy>,
+    pub(crate) entitlement: Option<Entitlement>,
+    pub(crate) floors: Floors,
+    pub(crate) denied: DenySet,
+    pub(crate) clock: Clock,
+    pub(crate) online: bool,
+    pub(crate) screen: Screen,
+    pub(crate) remote: Remote,
+    pub(crate) camera: Camera,
+    pub(crate) call: Call,
+    pub(crate) last: Last,
+    pub(crate) shown: View,
+    pub(crate) rows: Vec<Row>,
+}
+
+/// Wall time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Clock {
+    Unknown,
+    /// A time request is out.
+    Requested { nonce: Id, until: u64 },
+    /// It was `unix_ms` at `at`.
+    Trusted { unix_ms: i64, at: u64 },
+}
+
+/// The one screen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Screen {
+    Nobody,
+    Attached(Owner),
+}
+
+/// What is shown of the last call, until dismissed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    Nothing,
+    /// Over, or refused, of this call (zero: none was made).
+    Outcome { phase: Phase, call: Id, outcome: Box<Outcome> },
 }
 
 impl State {
     /// Knows nothing yet but itself.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
-        Self { settings }
+        let floors = settings.floors;
+        Self {
+            settings,
+            at: 0,
+            authority: None,
+            policy: None,
+            entitlement: None,
+            floors,
+            denied: DenySet::default(),
+            clock: Clock::Unknown,
+            online: false,
+            screen: Screen::Nobody,
+            remote: Remote::Free,
+            camera: Camera::Absent,
+            call: Call::Idle,
+            last: Last::Nothing,
+            shown: View::default(),
+            rows: Vec::new(),
+        }
     }
 
-    /// One event, its effects in the order in which they are to be carried out.
-    pub fn step(&mut self, _now: Now, _event: Event) -> Vec<Effect> {
-        Vec::new()
+    /// One event; its effects in the order in which they are to be carried out. Deadlines that have come are dealt with first, each at
+    /// its own time, so that a late event changes nothing about what was over before it.
+    ///
+    /// # Panics
+    /// In debug builds only, when an invariant is broken.
+    pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
+        let now = now.mono_ms.max(self.at);
+        self.rows.clear();
+        #[cfg(debug_assertions)]
+        let (before, copy) = (crate::invariants::Before::of(self), event.clone());
+        let mut turn = Turn { state: self, now, effects: Vec::new() };
+        turn.run(event);
+        let effects = turn.effects;
+        #[cfg(debug_assertions)]
+        if let Err(broken) = crate::invariants::check(&before, &copy, self, &effects) {
+            panic!("invariant broken: {broken} after {copy:?}");
+        }
+        effects
     }
 
     /// When the next [`Event::Tick`] is due, milliseconds of `CLOCK_BOOTTIME`; `None`: no sooner than the next event.
     #[must_use]
     pub fn deadline(&self) -> Option<u64> {
-        None
+        self.next_due()
     }
 
     /// Wall time as far as it is believed.
     #[must_use]
-    pub fn wall(&self, _now: Now) -> Wall {
-        Wall::Unknown
+    pub fn wall(&self, now: Now) -> Wall {
+        self.wall_at(now.mono_ms)
+    }
+
+    pub(crate) fn wall_now(&self) -> Wall {
+        self.wall_at(self.at)
+    }
+
+    fn wall_at(&self, mono_ms: u64) -> Wall {
+        match self.clock {
+            Clock::Trusted { unix_ms, at } => {
+                let passed = i64::try_from(mono_ms.saturating_sub(at)).unwrap_or(i64::MAX);
+                Wall::Trusted(unix_ms.saturating_add(passed))
+            }
+            Clock::Unknown | Clock::Requested { .. } => Wall::Unknown,
+        }
     }
 
     /// What a screen shows, as of the last step.
     #[must_use]
     pub fn view(&self) -> View {
-        View::default()
+        self.shown.clone()
+    }
+
+    /// State of the machine `Call`.
+    #[must_use]
+    pub fn call_kind(&self) -> Kind {
+        self.call.kind()
+    }
+
+    /// State of the machine `Camera`.
+    #[must_use]
+    pub fn camera_kind(&self) -> crate::camera::Kind {
+        self.camera.kind()
+    }
+
+    /// State of the machine `Remote`.
+    #[must_use]
+    pub fn remote_kind(&self) -> crate::remote::Kind {
+        self.remote.kind()
+    }
+
+    /// Rows of the table `Call` that the last step used, in order.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The fair clock of the visit, milliseconds; 0 without one.
+    #[must_use]
+    pub fn counted_ms(&self, now: Now) -> u64 {
+        self.call.visit().map_or(0, |visit| visit.counted_ms(now.mono_ms))
+    }
+
+    /// The pending Ask's or the visit's statement keys, in the order of `party` in [`Event::Statement`]; empty without a visit. Still
+    /// answered while closing, for the last statement.
+    #[must_use]
+    pub fn statement_keys(&self) -> Vec<parloir_pass::Bytes32> {
+        let keys = |grant: &parloir_pass::Grant| grant.parties.iter().map(|p| p.statement_key).collect();
+        match (&self.call, self.call.visit()) {
+            (_, Some(visit)) => keys(&visit.grant),
+            (Call::Closing(closing), None) => match &closing.came {
+                crate::call::Came::Admitted(visit) => keys(&visit.grant),
+                crate::call::Came::Unasked(_) | crate::call::Came::Asked { .. } => Vec::new(),
+            },
+            (_, None) => Vec::new(),
+        }
+    }
+
+    /// The Authority that is believed now, for whoever verifies what comes next.
+    #[must_use]
+    pub fn authority(&self) -> Option<&Authority> {
+        self.authority.as_ref()
     }
 
     /// Settings of this start.

@@ -1,0 +1,345 @@
+//! Owns: the table of the machine `Call`, and what each of its states holds.
+//! Never: an effect (edges), a judgement (guard, visit): a cause says already how the guard decided.
+//! Called by: edges (one `next` per cause), tables (prints it), invariants.
+
+use crate::refusal::{Code, EndReason};
+use crate::visit::Visit;
+use parloir_pass::{Ask, Bytes32, Class, Id, Media};
+
+macro_rules! named {
+    ($(#[$doc:meta])* $kind:ident { $($(#[doc = $words:literal])+ $name:ident,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $kind { $($(#[doc = $words])+ $name,)+ }
+        impl $kind {
+            /// All, in the order of the table.
+            pub const ALL: &'static [Self] = &[$(Self::$name),+];
+            /// As the table prints it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),+ }
+            }
+            /// What it means, as the table prints it.
+            #[must_use]
+            pub const fn words(self) -> &'static str {
+                match self { $(Self::$name => concat!($($words),+)),+ }
+            }
+        }
+    };
+}
+pub(crate) use named;
+
+named! {
+    /// The states.
+    Kind {
+        /// No call.
+        Idle,
+        /// Somebody calls in; every door shut (entered when incoming calls come).
+        Ringing,
+        /// The facility is asked; the call process prepares; every door shut.
+        Asking,
+        /// Granted; doors open; not both ends decode yet.
+        Joining,
+        /// Both ends decode; the fair clock runs.
+        Live,
+        /// One end does not decode; the fair clock stands; 60 s at most.
+        Held,
+        /// Doors shut; waiting for gate's word and the visitor's last statement, 3 s at most.
+        Closing,
+    }
+}
+
+impl Kind {
+    /// The states in which doors are open; in no other may one be.
+    #[must_use]
+    pub const fn opens_doors(self) -> bool {
+        matches!(self, Self::Joining | Self::Live | Self::Held)
+    }
+    /// The states that hold a lease at gate.
+    #[must_use]
+    pub const fn holds_lease(self) -> bool {
+        matches!(self, Self::Asking | Self::Joining | Self::Live | Self::Held)
+    }
+}
+
+named! {
+    /// What happened, with the guard's outcome in its name.
+    Cause {
+        /// `Place`, and consent, entitlement, policy, window, gate and network allow it.
+        PlaceAllowed,
+        /// `Place`, and something does not.
+        PlaceRefused,
+        /// A grant that answers the pending question and keeps every rule.
+        GrantFits,
+        /// A grant that answers it and breaks a rule, or one that is not genuine.
+        GrantUnfit,
+        /// A grant that answers no pending question.
+        GrantStray,
+        /// A deny that names this ask, grant, contact, person or box.
+        DenyHits,
+        /// The person ends it.
+        EndPressed,
+        /// Both ends decode.
+        BothDecode,
+        /// One end stopped to decode, or its word is missing for 3 s.
+        MediaStopped,
+        /// Connecting failed; the call process lives.
+        SetupFailed,
+        /// The call process of open doors died and may be started again.
+        ProcessDied,
+        /// It died once too often, or cannot be started again.
+        ProcessSpent,
+        /// The far certificate is not the granted one.
+        FarForeign,
+        /// Every far party left.
+        FarLeft,
+        /// Certificate or channels of the visit could not be made.
+        NotStarted,
+        /// Gate refused to prepare or to open.
+        GateRefused,
+        /// Gate hung up, fell silent, or came back as a new one.
+        GateLost,
+        /// Gate says that the doors are shut.
+        DoorsShut,
+        /// The screen is gone: while asking at once, in a visit after 5 s.
+        ScreenMissing,
+        /// The state's own deadline: 45 s ringing, 10 s preparing and 60 s nonce, 60 s joining, 60 s held, 3 s closing.
+        TimeUp,
+        /// The fair clock reached the slot.
+        SlotOver,
+        /// The lease's monotonic duration is over.
+        LeaseOver,
+        /// No beat for its interval and the class's grace.
+        BeatMissing,
+        /// Gate's word and the visitor's last statement are here, or will not come.
+        Settled,
+    }
+}
+
+/// The table.
+#[must_use]
+#[rustfmt::skip]
+pub const fn next(state: Kind, cause: Cause) -> Kind {
+    use Cause::*;
+    use Kind::*;
+    match (state, cause) {
+        (Idle, PlaceAllowed) => Asking,
+        (Idle, PlaceRefused | GrantFits | GrantUnfit | GrantStray | DenyHits | EndPressed | BothDecode | MediaStopped | SetupFailed
+            | ProcessDied | ProcessSpent | FarForeign | FarLeft | NotStarted | GateRefused | GateLost | DoorsShut | ScreenMissing
+            | TimeUp | SlotOver | LeaseOver | BeatMissing | Settled) => Idle,
+
+        (Ringing, DenyHits | EndPressed | FarLeft | GateLost | ScreenMissing | TimeUp) => Idle,
+        (Ringing, PlaceAllowed | PlaceRefused | GrantFits | GrantUnfit | GrantStray | BothDecode | MediaStopped | SetupFailed
+            | ProcessDied | ProcessSpent | FarForeign | NotStarted | GateRefused | DoorsShut | SlotOver | LeaseOver | BeatMissing
+            | Settled) => Ringing,
+
+        (Asking, GrantFits) => Joining,
+        (Asking, GrantUnfit | DenyHits | EndPressed | SetupFailed | ProcessDied | ProcessSpent | FarForeign | FarLeft | NotStarted
+            | GateRefused | GateLost | DoorsShut | ScreenMissing | TimeUp | SlotOver | LeaseOver | BeatMissing | Settled) => Closing,
+        (Asking, PlaceAllowed | PlaceRefused | GrantStray | BothDecode | MediaStopped) => Asking,
+
+        (Joining, BothDecode) => Live,
+        (Joining, ProcessDied) => Held,
+        (Joining, DenyHits | EndPressed | ProcessSpent | FarForeign | FarLeft | NotStarted | GateRefused | GateLost | DoorsShut
+            | ScreenMissing | TimeUp | SlotOver | LeaseOver | BeatMissing | Settled) => Closing,
+        (Joining, PlaceAllowed | PlaceRefused | GrantFits | GrantUnfit | GrantStray | MediaStopped | SetupFailed) => Joining,
+
+        (Live, MediaStopped | SetupFailed | ProcessDied) => Held,
+        (Live, DenyHits | EndPressed | ProcessSpent | FarForeign | FarLeft | NotStarted | GateRefused | GateLost | DoorsShut
+            | ScreenMissing | TimeUp | SlotOver | LeaseOver | BeatMissing | Settled) => Closing,
+        (Live, PlaceAllowed | PlaceRefused | GrantFits | GrantUnfit | GrantStray | BothDecode) => Live,
+
+        (Held, BothDecode) => Live,
+        (Held, DenyHits | EndPressed | ProcessSpent | FarForeign | FarLeft | NotStarted | GateRefused | GateLost | DoorsShut
+            | ScreenMissing | TimeUp | SlotOver | LeaseOver | BeatMissing | Settled) => Closing,
+        (Held, PlaceAllowed | PlaceRefused | GrantFits | GrantUnfit | GrantStray | MediaStopped | SetupFailed | ProcessDied) => Held,
+
+        (Closing, TimeUp | Settled) => Idle,
+        (Closing, PlaceAllowed | PlaceRefused | GrantFits | GrantUnfit | GrantStray | DenyHits | EndPressed | BothDecode
+            | MediaStopped | SetupFailed | ProcessDied | ProcessSpent | FarForeign | FarLeft | NotStarted | GateRefused | GateLost
+            | DoorsShut | ScreenMissing | SlotOver | LeaseOver | BeatMissing) => Closing,
+    }
+}
+
+/// A state with what it owns.
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    Idle,
+    // Constructed when incoming calls come; its rows and its deadline are here so that the table is whole.
+    #[allow(dead_code)]
+    Ringing(Ringing),
+    Asking(Box<Asking>),
+    Joining(Box<Visit>),
+    Live(Box<Visit>),
+    Held(Box<Held>),
+    Closing(Box<Closing>),
+}
+
+impl Call {
+    pub(crate) fn kind(&self) -> Kind {
+        match self {
+            Self::Idle => Kind::Idle,
+            Self::Ringing(_) => Kind::Ringing,
+            Self::Asking(_) => Kind::Asking,
+            Self::Joining(_) => Kind::Joining,
+            Self::Live(_) => Kind::Live,
+            Self::Held(_) => Kind::Held,
+            Self::Closing(_) => Kind::Closing,
+        }
+    }
+    /// The visit, while doors are open.
+    pub(crate) fn visit(&self) -> Option<&Visit> {
+        match self {
+            Self::Joining(visit) | Self::Live(visit) => Some(visit),
+            Self::Held(held) => Some(&held.visit),
+            Self::Idle | Self::Ringing(_) | Self::Asking(_) | Self::Closing(_) => None,
+        }
+    }
+    pub(crate) fn visit_mut(&mut self) -> Option<&mut Visit> {
+        match self {
+            Self::Joining(visit) | Self::Live(visit) => Some(visit),
+            Self::Held(held) => Some(&mut held.visit),
+            Self::Idle | Self::Ringing(_) | Self::Asking(_) | Self::Closing(_) => None,
+        }
+    }
+    /// What is wanted, in every state that has a call.
+    pub(crate) fn want(&self) -> Option<&Want> {
+        match self {
+            Self::Idle | Self::Ringing(_) => None,
+            Self::Asking(asking) => Some(&asking.want),
+            Self::Joining(visit) | Self::Live(visit) => Some(&visit.want),
+            Self::Held(held) => Some(&held.visit.want),
+            Self::Closing(closing) => Some(closing.came.want()),
+        }
+    }
+}
+
+/// Somebody calls in.
+#[derive(Clone, Debug)]
+pub(crate) struct Ringing {
+    pub until: u64,
+}
+
+/// What the person wants.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Want {
+    /// Call and lease.
+    pub call: Id,
+    pub nonce: Id,
+    pub receipt: Id,
+    pub person: Id,
+    pub contact: Id,
+    pub name: String,
+    pub class: Class,
+    pub media: Media,
+    pub serial: u64,
+    /// Unix seconds, 0 unknown.
+    pub wall_start: i64,
+}
+
+/// The facility is being asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Asking {
+    pub want: Want,
+    pub stage: Stage,
+    pub until: u64,
+}
+
+/// How far the asking is.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)]
+pub(crate) enum Stage {
+    /// Gate starts the call process, the arbiter makes the certificate.
+    Preparing,
+    /// The certificate is there first.
+    Certificate(Bytes32),
+    /// The call process is there first: gate's nonce, and when it came.
+    Process { nonce: Id, at: u64 },
+    /// The Ask is out.
+    Asked { ask: Ask, at: u64 },
+}
+
+/// Media stopped.
+#[derive(Clone, Debug)]
+pub(crate) struct Held {
+    pub visit: Visit,
+    pub until: u64,
+}
+
+/// The end.
+#[derive(Clone, Debug)]
+pub(crate) struct Closing {
+    pub came: Came,
+    pub ending: Ending,
+    pub ended_at: u64,
+    pub doors: Doors,
+    pub until: u64,
+}
+
+/// How far it came before the end.
+#[derive(Clone, Debug)]
+pub(crate) enum Came {
+    Unasked(Want),
+    Asked { want: Want, at: u64 },
+    Admitted(Box<Visit>),
+}
+
+impl Came {
+    pub(crate) fn want(&self) -> &Want {
+        match self {
+            Self::Unasked(want) | Self::Asked { want, .. } => want,
+            Self::Admitted(visit) => &visit.want,
+        }
+    }
+}
+
+/// What gate has said about the doors since the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doors {
+    Waiting,
+    /// Shut, and when the word came.
+    Shut(u64),
+    /// Gate is gone and will not say.
+    Lost,
+}
+
+/// Why it is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    pub why: Why,
+    /// Words of staff.
+    pub words: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Why {
+    Ended(EndReason),
+    Refused(Code),
+}
+
+impl Why {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Ended(reason) => reason.name(),
+            Self::Refused(code) => code.name(),
+        }
+    }
+    pub(crate) fn rule(self) -> &'static str {
+        match self {
+            Self::Ended(reason) => reason.rule(),
+            Self::Refused(code) => code.rule(),
+        }
+    }
+}
+
+impl From<EndReason> for Ending {
+    fn from(reason: EndReason) -> Self {
+        Self { why: Why::Ended(reason), words: String::new() }
+    }
+}
+
+impl From<Code> for Ending {
+    fn from(code: Code) -> Self {
+        Self { why: Why::Refused(code), words: String::new() }
+    }
+}

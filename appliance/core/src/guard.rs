@@ -1,0 +1,157 @@
+//! Owns: the judgements: may this be asked, does this grant fit.
+//! Never: changes anything.
+//! Called by: events (before they bring a cause to a table), project (why a contact cannot be called now).
+
+use crate::camera::Camera;
+use crate::call::{Call, Stage};
+use crate::event::TicketFacts;
+use crate::refusal::{Code, Next, Refusal};
+use crate::state::State;
+use crate::time::Wall;
+use crate::visit::Admission;
+use parloir_pass::rules::{Bounds, grant_within};
+use parloir_pass::{Broken, Bytes32, Contact, Entitlement, Grant, Id, Media, Role};
+
+/// What a grant is.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)]
+pub(crate) enum Judged {
+    /// It answers the pending question and keeps every rule.
+    Fits(Admission),
+    /// It answers the pending question and breaks a rule.
+    Unfit(Code),
+    /// It answers nothing that is pending.
+    Stray,
+}
+
+impl State {
+    /// Whether the facility would be asked for a call with this contact: everything but the key and the focus.
+    pub(crate) fn may_ask(&self, contact: Id, media: Media) -> Result<(&Entitlement, &Contact), Refusal> {
+        match self.camera {
+            Camera::Absent => return Err(Code::GateAbsent.into()),
+            Camera::Leased(_) if matches!(self.call, Call::Idle) => return Err(Code::DoorsNotShut.into()),
+            Camera::Leased(_) | Camera::Shut => {}
+        }
+        if !matches!(self.call, Call::Idle) {
+            return Err(Code::Busy.into());
+        }
+        let (Some(authority), Some(policy), Some(entitlement)) = (&self.authority, &self.policy, &self.entitlement) else {
+            return Err(Code::NotReady.into());
+        };
+        if !self.online {
+            return Err(Code::Offline.into());
+        }
+        if self.denied.names_contact(self.settings.device, entitlement.person, contact) {
+            return Err(Code::Denied.into());
+        }
+        let contact = entitlement.contact(&contact).ok_or(Code::NoContact)?;
+        if !contact.outgoing {
+            return Err(Code::NotOutgoing.into());
+        }
+        let rule = policy.rule(contact.class).filter(|_| contact.class.is_supported()).ok_or(Code::ClassNotAllowed)?;
+        if authority.longest_s(Role::Grant, contact.class) == 0 {
+            return Err(Code::ClassNotAllowed.into());
+        }
+        if media > contact.media || (media == Media::Video && !rule.video) {
+            return Err(Code::MediaNotAllowed.into());
+        }
+        self.in_window(contact)?;
+        Ok((entitlement, contact))
+    }
+
+    // A window can be judged only by a clock that is believed; without one the facility alone judges, whose grant is fresh by our nonce.
+    fn in_window(&self, contact: &Contact) -> Result<(), Refusal> {
+        let outside = |next| Err(Refusal { code: Code::OutsideWindow, next: Next::from_window(next) });
+        match self.wall_now().seconds() {
+            Some(now) if contact.open_window(now).is_none() => outside(contact.next_window(now).as_ref()),
+            None if contact.windows.is_empty() => outside(None),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// The window that is open with a contact, or the next one.
+    pub(crate) fn window_of(&self, contact: &Contact) -> (i64, i64) {
+        let known = self.wall_now().seconds().and_then(|now| contact.open_window(now).or_else(|| contact.next_window(now)));
+        known.map_or((0, 0), |w| (w.from, w.to))
+    }
+
+    /// Whether this grant answers the pending question and keeps every rule.
+    pub(crate) fn judge_grant(&self, grant: &Grant, key: Bytes32, ticket: &TicketFacts) -> Judged {
+        let Call::Asking(asking) = &self.call else { return Judged::Stray };
+        let Stage::Asked { ask, .. } = &asking.stage else { return Judged::Stray };
+        // A grant for our call with a foreign nonce is an answer that somebody bent, not a late one.
+        if grant.nonce != ask.nonce && grant.call != ask.call {
+            return Judged::Stray;
+        }
+        let (Some(authority), Some(policy), Some(entitlement)) = (&self.authority, &self.policy, &self.entitlement) else {
+            return Judged::Unfit(Code::NotReady);
+        };
+        if self.denied.names_grant(grant.grant) || self.denied.names_contact(grant.device, grant.person, grant.contact) {
+            return Judged::Unfit(Code::Denied);
+        }
+        let bounds = Bounds { ask, entitlement, policy, authority, bench_direct: self.settings.bench_direct };
+        if let Err(broken) = grant_within(grant, &bounds) {
+            return Judged::Unfit(code_of(&broken));
+        }
+        if grant.media != ask.media {
+            return Judged::Unfit(Code::GrantMedia);
+        }
+        if !self.may_sign(grant, key) {
+            return Judged::Unfit(Code::GrantKey);
+        }
+        if !ticket_matches(ticket, grant, ask.gate_nonce) {
+            return Judged::Unfit(Code::GrantTicket);
+        }
+        let Some(rule) = policy.rule(grant.class) else { return Judged::Unfit(Code::GrantClass) };
+        let lease_ms = u64::from(self.lease_s(grant)) * 1000;
+        Judged::Fits(Admission { grant: grant.clone(), rule: rule.clone(), lease_ms })
+    }
+
+    /// An unknown clock shortens: no make-good, because nobody here can say how late it is.
+    fn lease_s(&self, grant: &Grant) -> u32 {
+        match self.wall_now() {
+            Wall::Trusted(_) => grant.lease_s,
+            Wall::Unknown => grant.lease_s.min(grant.slot_s),
+        }
+    }
+
+    fn may_sign(&self, grant: &Grant, key: Bytes32) -> bool {
+        let Some(authority) = &self.authority else { return false };
+        let now = self.wall_now().seconds();
+        authority.keys_of(Role::Grant).any(|k| {
+            let in_date = now.is_none_or(|now| now <= k.not_after);
+            k.key == key && k.classes.contains(&grant.class) && grant.lease_s <= k.longest_s && in_date
+        })
+    }
+}
+
+fn ticket_matches(ticket: &TicketFacts, grant: &Grant, gate_nonce: Id) -> bool {
+    ticket.answers_nonce
+        && ticket.device == grant.device
+        && ticket.nonce == gate_nonce
+        && ticket.lease == grant.call
+        && ticket.longest_run_s == grant.lease_s
+        && ticket.microphone
+        && ticket.camera == (grant.media == Media::Video)
+}
+
+/// The code for a broken rule of pass, by its field.
+fn code_of(broken: &Broken) -> Code {
+    match broken.field {
+        "site" | "device" => Code::GrantDevice,
+        "nonce" => Code::GrantStray,
+        "person" => Code::GrantPerson,
+        "contact" => Code::GrantContact,
+        "class" => Code::GrantClass,
+        "media" => Code::GrantMedia,
+        "call" | "box_certificate" => Code::GrantCertificate,
+        "parties" => Code::GrantParties,
+        "slot_s" | "lease_s" => Code::GrantDuration,
+        "recorded_by" | "watched_by" => Code::GrantRecording,
+        "price" => Code::GrantPrice,
+        "route" => Code::GrantRoute,
+        "relays" => Code::GrantRelay,
+        "direct_candidates" => Code::GrantDirect,
+        _ => Code::GrantNotGenuine,
+    }
+}

@@ -1,0 +1,142 @@
+//! Owns: what must hold after every step, whatever happened (design section 3).
+//! Never: repairs anything; a break is a defect of ours.
+//! Called by: `State::step` in debug builds, hence every test.
+//!
+//! "Maintenance and Call never coexist" joins when the machine `Maintenance` does.
+
+use crate::call::{Call, Kind};
+use crate::camera;
+use crate::effect::{Effect, Entry, ToGate};
+use crate::event::Event;
+use crate::state::{Clock, Screen, State};
+use crate::time::{CLOSING_MS, HELD_MS};
+use crate::turn::focus_is_screens;
+use crate::visit::Seat;
+use parloir_pass::Id;
+
+/// What the check needs of the state before.
+#[derive(Clone, Debug)]
+pub struct Before {
+    kind: Kind,
+    call: Id,
+    camera: camera::Kind,
+    trusted: bool,
+}
+
+impl Before {
+    /// Of a state.
+    #[must_use]
+    pub fn of(state: &State) -> Self {
+        Self {
+            kind: state.call.kind(),
+            call: state.call.want().map_or(crate::turn::NO_ID, |want| want.call),
+            camera: state.camera.kind(),
+            trusted: matches!(state.clock, Clock::Trusted { .. }),
+        }
+    }
+}
+
+fn must(holds: bool, what: &'static str) -> Result<(), &'static str> {
+    if holds { Ok(()) } else { Err(what) }
+}
+
+/// Every invariant, after one step.
+///
+/// # Errors
+/// The first that is broken.
+pub fn check(before: &Before, event: &Event, after: &State, effects: &[Effect]) -> Result<(), &'static str> {
+    doors(after)?;
+    deadlines(after)?;
+    owners(event, after)?;
+    clocks(before, event, after)?;
+    refusals(effects)?;
+    edges(before, after, effects)?;
+    order(effects)
+}
+
+// Door open => one live lease with a verified grant; and the other way round while gate is there.
+fn doors(state: &State) -> Result<(), &'static str> {
+    let doors = state.camera.kind();
+    match state.call.visit() {
+        None => must(!doors.wants_doors_open(), "doors are wanted open without an admitted visit"),
+        Some(visit) => {
+            must(doors.wants_doors_open(), "an admitted visit without doors")?;
+            must(state.camera.is_about(visit.want.call), "doors of another lease")?;
+            must(visit.grant.nonce == visit.ask.nonce && visit.grant.nonce == visit.want.nonce, "a grant for another question")?;
+            must(visit.grant.call == visit.want.call && visit.grant.device == state.settings.device, "a grant for another call or box")?;
+            must(visit.grant.box_certificate == visit.ask.certificate, "a grant for another certificate")
+        }
+    }
+}
+
+// Every state but Idle has a deadline, and none is overdue.
+fn deadlines(state: &State) -> Result<(), &'static str> {
+    must(state.call_deadline().is_some() == (state.call.kind() != Kind::Idle), "a state without a deadline, or Idle with one")?;
+    must(state.call_deadline().is_none_or(|at| at > state.at), "an overdue deadline")?;
+    match &state.call {
+        Call::Held(held) => must(held.until <= state.at + HELD_MS, "held for longer than 60 s"),
+        Call::Closing(closing) => must(closing.until <= state.at + CLOSING_MS, "closing for longer than 3 s"),
+        Call::Idle | Call::Ringing(_) | Call::Asking(_) | Call::Joining(_) | Call::Live(_) => Ok(()),
+    }
+}
+
+// An owner that vanishes loses what it held in the same step.
+fn owners(event: &Event, state: &State) -> Result<(), &'static str> {
+    must(focus_is_screens(&state.remote, &state.screen), "the keys are not the screen's")?;
+    let empty = matches!(state.screen, Screen::Nobody);
+    let seat_empty = state.call.visit().is_some_and(|visit| matches!(visit.seat, Seat::Empty { .. }));
+    must(state.call.visit().is_none() || empty == seat_empty, "a visit that does not know whether a screen shows it")?;
+    must(!(empty && state.call.kind() == Kind::Asking), "asking without a screen")?;
+    let Event::OwnerGone { owner } = event else { return Ok(()) };
+    must(state.remote.holder() != Some(owner), "an owner that is gone holds the keys")?;
+    must(state.screen != Screen::Attached(owner.clone()), "an owner that is gone is the screen")
+}
+
+// The fair clock is within the slot, the lease within the grant; an untrusted clock never extends.
+fn clocks(before: &Before, event: &Event, state: &State) -> Result<(), &'static str> {
+    let trusted = matches!(state.clock, Clock::Trusted { .. });
+    must(before.trusted || !trusted || matches!(event, Event::Time(_)), "a clock that is trusted without a time statement")?;
+    let Some(visit) = state.call.visit() else { return Ok(()) };
+    let lease_ms = visit.lease_until - visit.admitted_at;
+    must(lease_ms <= u64::from(visit.grant.lease_s) * 1000, "a lease longer than the grant's")?;
+    must(trusted || lease_ms <= visit.slot_ms(), "an untrusted clock extends the lease")?;
+    must(visit.clock.counted_ms(state.at) < visit.slot_ms(), "a visit beyond its slot")?;
+    must(visit.clock.counted_ms(state.at) <= state.at - visit.admitted_at, "more counted than passed")?;
+    must(visit.clock.runs() == (state.call.kind() == Kind::Live), "the fair clock does not run exactly in Live")
+}
+
+// Each refusal is written once: as many lines as bus calls, causes and documents that were refused; never two for one.
+fn refusals(effects: &[Effect]) -> Result<(), &'static str> {
+    let replies = effects.iter().filter(|e| matches!(e, Effect::Reply { answer: Err(_), .. })).count();
+    let written = effects.iter().filter(|e| matches!(e, Effect::Ledger(Entry::Refused { .. }))).count();
+    must(replies <= 1, "one event refused twice")?;
+    must(written >= replies, "a refusal that is not written down")?;
+    let sames = effects.windows(2).any(|pair| pair[0] == pair[1] && matches!(pair[0], Effect::Ledger(Entry::Refused { .. })));
+    must(!sames, "a refusal written twice")
+}
+
+// Whatever the reason for leaving the states with a lease: gate is told to close, unless gate itself said so or is gone.
+fn edges(before: &Before, after: &State, effects: &[Effect]) -> Result<(), &'static str> {
+    let count = |wanted: &dyn Fn(&Effect) -> bool| effects.iter().filter(|e| wanted(e)).count();
+    let opens = count(&|e| matches!(e, Effect::Gate(ToGate::Open { .. })));
+    let closes = count(&|e| matches!(e, Effect::Gate(ToGate::Close { .. })));
+    let joined = before.kind == Kind::Asking && after.call.kind().opens_doors();
+    must(opens == usize::from(joined) || (opens == 1 && closes == 1), "Open without the edge into Joining")?;
+    let same_call = after.call.want().is_some_and(|want| want.call == before.call);
+    let left = before.kind.holds_lease() && !(same_call && after.call.kind().holds_lease());
+    let gate_did = matches!(after.camera.kind(), camera::Kind::Absent | camera::Kind::Shut);
+    must(!left || gate_did || closes == 1, "a lease was left without Close")?;
+    must(before.camera != camera::Kind::Absent || opens == 0, "Open although gate is absent")
+}
+
+// The record is on its way to the disk before the door opens.
+fn order(effects: &[Effect]) -> Result<(), &'static str> {
+    let at = |wanted: &dyn Fn(&Effect) -> bool| effects.iter().position(|e| wanted(e));
+    let open = at(&|e| matches!(e, Effect::Gate(ToGate::Open { .. })));
+    let record = at(&|e| matches!(e, Effect::OpenVisitRecord { .. }));
+    match (record, open) {
+        (_, None) => Ok(()),
+        (Some(record), Some(open)) => must(record < open, "the record comes after the door"),
+        (None, Some(_)) => Err("a door without a record"),
+    }
+}

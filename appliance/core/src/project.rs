@@ -1,0 +1,111 @@
+//! Owns: the projection of the state into the view.
+//! Never: shows what was pressed; only what has happened.
+//! Called by: turn, after each step.
+
+use crate::call::{Call as Machine, Kind, Want};
+use crate::camera::{Camera, Leased, LeasedState};
+use crate::receipt::seconds;
+use crate::state::{Clock, Last, State};
+use crate::view::{Booking, Call, Contact, Network, Phase, View};
+use crate::visit::Visit;
+
+impl State {
+    pub(crate) fn project(&self) -> View {
+        let (phase, outcome) = self.phase();
+        let known = self.entitlement.as_ref();
+        View {
+            phase,
+            person: known.map_or_else(String::new, |e| e.name.clone()),
+            language: known.map_or_else(|| "en".to_owned(), |e| e.language.clone()),
+            online: self.online,
+            clock_trusted: matches!(self.clock, Clock::Trusted { .. }),
+            zone_minutes: self.policy.as_ref().map_or(0, |p| p.zone_minutes),
+            contacts: known.map_or_else(Vec::new, |e| e.contacts.iter().map(|c| self.contact(c)).collect()),
+            next_visit: self.next_visit(),
+            call: self.call.want().map(|want| self.show_call(want)),
+            outcome,
+        }
+    }
+
+    fn phase(&self) -> (Phase, Option<crate::view::Outcome>) {
+        let phase = match self.call.kind() {
+            Kind::Idle | Kind::Ringing => match &self.last {
+                Last::Outcome { phase, outcome, .. } => return (*phase, Some((**outcome).clone())),
+                Last::Nothing if self.policy.is_none() || self.entitlement.is_none() => Phase::Starting,
+                Last::Nothing => Phase::Home,
+            },
+            Kind::Asking => Phase::Asking,
+            Kind::Joining => Phase::Joining,
+            Kind::Live => Phase::Live,
+            Kind::Held => Phase::Held,
+            Kind::Closing => Phase::Closing,
+        };
+        (phase, None)
+    }
+
+    fn contact(&self, contact: &parloir_pass::Contact) -> Contact {
+        let (window_from, window_to) = self.window_of(contact);
+        Contact {
+            id: contact.id,
+            name: contact.name.clone(),
+            class: contact.class.name().to_owned(),
+            media: contact.media.name().to_owned(),
+            why_not: self.may_ask(contact.id, contact.media).err().map(|refusal| refusal.code),
+            window_from,
+            window_to,
+        }
+    }
+
+    fn next_visit(&self) -> Option<Booking> {
+        let now = self.wall_now().seconds()?;
+        let booking = self.entitlement.as_ref()?.next_booking(now)?;
+        Some(Booking { contact: booking.contact, from: booking.from, to: booking.to })
+    }
+
+    fn show_call(&self, want: &Want) -> Call {
+        let mut call = Call {
+            id: want.call,
+            contact: want.contact,
+            name: want.name.clone(),
+            class: want.class.name().to_owned(),
+            seconds_left: 0,
+            seconds_counted: 0,
+            camera: false,
+            microphone: false,
+            recorded_by: String::new(),
+            watched_by: String::new(),
+            network: Network::Unknown,
+            price: String::new(),
+            renewal_late: false,
+        };
+        match &self.call {
+            Machine::Closing(closing) => {
+                if let crate::call::Came::Admitted(visit) = &closing.came {
+                    self.show_visit(&mut call, visit, closing.ended_at);
+                }
+            }
+            other => {
+                if let Some(visit) = other.visit() {
+                    self.show_visit(&mut call, visit, self.at);
+                    call.renewal_late = visit.renewal_late(self.at);
+                }
+            }
+        }
+        call
+    }
+
+    fn show_visit(&self, call: &mut Call, visit: &Visit, at: u64) {
+        let counted = visit.counted_ms(at);
+        call.seconds_counted = u32::try_from(counted / 1000).unwrap_or(u32::MAX);
+        let left = visit.slot_ms().saturating_sub(counted).min(visit.lease_until.saturating_sub(at));
+        call.seconds_left = seconds(left);
+        call.recorded_by.clone_from(&visit.grant.recorded_by);
+        call.watched_by.clone_from(&visit.grant.watched_by);
+        call.price.clone_from(&visit.grant.price);
+        call.network = visit.network;
+        let Camera::Leased(Leased { state: LeasedState::Open { camera, microphone }, .. }) = self.camera else { return };
+        let flows = visit.far_verified && !visit.holding;
+        call.camera = flows && camera && visit.lets.camera;
+        call.microphone = flows && microphone && visit.lets.microphone;
+    }
+}

@@ -1,0 +1,285 @@
+//! Owns: one step: which event goes where, and the bus calls of screen and courier.
+//! Never: a state change outside a table of a machine.
+//! Called by: `State::step`.
+
+use crate::call::{Call, Cause, Ending, Kind, Stage, Want};
+use crate::edges::What;
+use crate::effect::{Answer, Effect, Entry, ToCall};
+use crate::event::{Event, Fresh, Owner, Request};
+use crate::refusal::{Code, EndReason, Refusal};
+use crate::remote::{self, Needs, Remote};
+use crate::state::{Last, Screen, State};
+use crate::view::Phase;
+use crate::visit::{Lets, Seat};
+use parloir_pass::{Id, Media};
+
+/// One step in the making.
+pub(crate) struct Turn<'a> {
+    pub state: &'a mut State,
+    /// The time that counts: of the event, or of the deadline that is being dealt with.
+    pub now: u64,
+    pub effects: Vec<Effect>,
+}
+
+/// Zero: an id of nothing.
+pub(crate) const NO_ID: Id = Id([0; 16]);
+
+impl Turn<'_> {
+    pub(crate) fn run(&mut self, event: Event) {
+        let now = self.now;
+        self.expire(now);
+        self.now = now;
+        self.state.at = now;
+        self.state.remote.fade(now);
+        self.dispatch(event);
+        self.expire(now);
+        self.now = now;
+        self.keep_record();
+        let view = self.state.project();
+        if view != self.state.shown {
+            self.state.shown = view;
+            self.push(Effect::ViewChanged);
+        }
+    }
+
+    fn dispatch(&mut self, event: Event) {
+        match event {
+            Event::Tick { fresh } => self.request_time(fresh),
+            Event::Authority(document) => self.authority(*document),
+            Event::Policy(document) => self.policy(*document),
+            Event::Entitlement(document) => self.entitlement(*document),
+            Event::Time(document) => self.time(document),
+            Event::Grant { grant, key, ticket } => self.grant(&grant, key, &ticket),
+            Event::Deny(document) => self.deny(*document),
+            Event::DenyRestored(target) => {
+                self.state.denied.add(target);
+            }
+            Event::Beat(beat) => self.beat(beat),
+            Event::Statement { party, statement, jws } => self.statement(party, statement, jws),
+            Event::Unverified { typ } => self.unverified(typ),
+            Event::Online { up, fresh } => {
+                self.state.online = up;
+                self.request_time(fresh);
+            }
+            Event::Attach { request, caller } => self.attach(request, caller),
+            Event::Focus { request, caller } => self.focus(request, caller),
+            Event::FocusDropped { owner } => self.unfocus(&owner),
+            Event::OwnerGone { owner } => self.owner_gone(&owner),
+            Event::Place { request, caller, contact, video, serial, fresh } => {
+                let media = if video { Media::Video } else { Media::Voice };
+                self.place(request, &caller, contact, media, serial, fresh);
+            }
+            Event::End { request, caller: _ } => {
+                self.cross(Cause::EndPressed, What::End(EndReason::PersonEnded.into()));
+                self.reply(request, Answer::Done);
+            }
+            Event::Let { request, caller, camera, microphone, serial } => {
+                self.let_out(request, &caller, Lets { camera, microphone }, serial);
+            }
+            Event::Frames { request, caller } => self.frames(request, &caller),
+            Event::Dismiss { request, caller } => {
+                if self.is_screen(&caller) {
+                    self.state.last = Last::Nothing;
+                    self.reply(request, Answer::Done);
+                } else {
+                    self.decline(request, Code::NotScreen.into());
+                }
+            }
+            Event::Signalling { request, call } => {
+                let runs = self.state.call.visit().is_some_and(|visit| visit.want.call == call);
+                if runs {
+                    self.push(Effect::HandSignalling { request, call });
+                } else {
+                    self.decline(request, Code::NoCall.into());
+                }
+            }
+            Event::Gate(fact) => self.gate_fact(fact),
+            Event::Call { call, fact } => self.call_fact(call, fact),
+            Event::CertificateMade { call, fingerprint } => self.certificate_made(call, fingerprint),
+            Event::CertificateFailed { call } => {
+                if self.state.call.want().is_some_and(|want| want.call == call) {
+                    self.cross(Cause::NotStarted, What::End(Code::Internal.into()));
+                }
+            }
+            Event::Recovered { receipt, rebooted } => self.recovered(*receipt, rebooted),
+        }
+    }
+
+    pub(crate) fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub(crate) fn reply(&mut self, request: Request, answer: Answer) {
+        self.push(Effect::Reply { request, answer: Ok(answer) });
+    }
+
+    /// Writes a refusal down, once.
+    pub(crate) fn refuse(&mut self, code: Code, call: Id) {
+        self.push(Effect::Ledger(Entry::Refused { code, call }));
+    }
+
+    /// Refuses a bus call.
+    pub(crate) fn decline(&mut self, request: Request, refusal: Refusal) {
+        self.refuse(refusal.code, NO_ID);
+        self.push(Effect::Reply { request, answer: Err(refusal) });
+    }
+
+    pub(crate) fn is_screen(&self, caller: &Owner) -> bool {
+        matches!(&self.state.screen, Screen::Attached(owner) if owner == caller)
+    }
+
+    fn attach(&mut self, request: Request, caller: Owner) {
+        if let Screen::Attached(old) = &self.state.screen
+            && *old != caller
+        {
+            let old = old.clone();
+            self.unfocus(&old);
+        }
+        self.state.screen = Screen::Attached(caller);
+        if let Some(visit) = self.state.call.visit_mut() {
+            visit.seat = Seat::Taken;
+        }
+        self.reply(request, Answer::View);
+    }
+
+    fn focus(&mut self, request: Request, caller: Owner) {
+        if !self.is_screen(&caller) {
+            return self.decline(request, Code::NotScreen.into());
+        }
+        self.state.remote.take(caller.clone());
+        self.push(Effect::HandKeys { request, holder: caller });
+    }
+
+    fn unfocus(&mut self, owner: &Owner) {
+        if self.state.remote.holder() == Some(owner) {
+            self.state.remote.drop_holder();
+            self.push(Effect::TakeKeys { holder: owner.clone() });
+        }
+    }
+
+    // Keys and screen are lost in this very step. A visit has 5 s for the next screen, so that a screen that is restarted does not end
+    // it; an asking ends at once: no door may open that no screen shows.
+    fn owner_gone(&mut self, owner: &Owner) {
+        self.unfocus(owner);
+        if !self.is_screen(owner) {
+            return;
+        }
+        self.state.screen = Screen::Nobody;
+        let now = self.now;
+        match self.state.call.kind() {
+            Kind::Asking | Kind::Ringing => self.cross(Cause::ScreenMissing, What::End(EndReason::ScreenGone.into())),
+            Kind::Joining | Kind::Live | Kind::Held => {
+                if let Some(visit) = self.state.call.visit_mut() {
+                    visit.lose_seat(now);
+                }
+            }
+            Kind::Idle | Kind::Closing => {}
+        }
+    }
+
+    fn place(&mut self, request: Request, caller: &Owner, contact: Id, media: Media, serial: u64, fresh: Fresh) {
+        match self.may_place(caller, contact, media, serial, fresh) {
+            Ok(want) => {
+                self.state.last = Last::Nothing;
+                self.cross(Cause::PlaceAllowed, What::Want(Box::new(want)));
+                self.reply(request, Answer::Placed(fresh.call));
+            }
+            Err(refusal) => {
+                self.cross(Cause::PlaceRefused, What::Nothing);
+                // Who is not the screen, or brings no key, changes nothing on the screen.
+                let shown = !matches!(refusal.code, Code::NotScreen | Code::Busy) && self.state.call.kind() == Kind::Idle;
+                if shown {
+                    let outcome = self.state.refused_outcome(contact, &refusal);
+                    self.state.last = Last::Outcome { phase: Phase::Refused, call: NO_ID, outcome: Box::new(outcome) };
+                }
+                self.decline(request, refusal);
+            }
+        }
+    }
+
+    // Consent first: the serial is used up whatever the rest says.
+    fn may_place(&mut self, caller: &Owner, contact: Id, media: Media, serial: u64, fresh: Fresh) -> Result<Want, Refusal> {
+        if !self.is_screen(caller) {
+            return Err(Code::NotScreen.into());
+        }
+        if self.quote(caller, serial, Needs::Ok).is_err() {
+            return Err(Code::NoFreshKey.into());
+        }
+        let (entitlement, contact) = self.state.may_ask(contact, media)?;
+        Ok(Want {
+            call: fresh.call,
+            nonce: fresh.nonce,
+            receipt: fresh.receipt,
+            person: entitlement.person,
+            contact: contact.id,
+            name: contact.name.clone(),
+            class: contact.class,
+            media,
+            serial,
+            wall_start: self.state.wall_now().seconds().unwrap_or(0),
+        })
+    }
+
+    fn quote(&mut self, caller: &Owner, serial: u64, needs: Needs) -> Result<(), Code> {
+        match self.state.remote.quote(caller, serial, needs) {
+            remote::Cause::Quoted | remote::Cause::QuotedLast => Ok(()),
+            _ => Err(Code::NoFreshKey),
+        }
+    }
+
+    fn let_out(&mut self, request: Request, caller: &Owner, wanted: Lets, serial: u64) {
+        if !self.is_screen(caller) {
+            return self.decline(request, Code::NotScreen.into());
+        }
+        let Some(visit) = self.state.call.visit() else { return self.decline(request, Code::NoCall.into()) };
+        let (call, had, video) = (visit.want.call, visit.wanted, visit.grant.media == Media::Video);
+        if wanted.camera && !video {
+            return self.decline(request, Code::MediaNotAllowed.into());
+        }
+        let more = (wanted.camera && !had.camera) || (wanted.microphone && !had.microphone);
+        if more && self.quote(caller, serial, Needs::AnyKey).is_err() {
+            return self.decline(request, Code::NoFreshKey.into());
+        }
+        if let Some(visit) = self.state.call.visit_mut() {
+            visit.wanted = wanted;
+        }
+        self.push(Effect::SendToCall { call, message: ToCall::Let { camera: wanted.camera, microphone: wanted.microphone } });
+        self.reply(request, Answer::Done);
+    }
+
+    fn frames(&mut self, request: Request, caller: &Owner) {
+        if !self.is_screen(caller) {
+            return self.decline(request, Code::NotScreen.into());
+        }
+        let asked = |call: &Call| match call {
+            Call::Asking(asking) => matches!(asking.stage, Stage::Asked { .. }).then_some(asking.want.call),
+            other => other.visit().map(|visit| visit.want.call),
+        };
+        match asked(&self.state.call) {
+            Some(call) => self.push(Effect::HandFrames { request, call }),
+            None => self.decline(request, Code::NoCall.into()),
+        }
+    }
+
+    /// A routed key.
+    pub(crate) fn key(&mut self, press: crate::event::Press) {
+        let (_, to) = self.state.remote.press(self.now, press.serial, press.stroke);
+        if let Some(holder) = to {
+            self.push(Effect::RouteKey { holder, serial: press.serial });
+        }
+    }
+
+    /// An ending of the call for a reason that has no words of staff.
+    pub(crate) fn end(&mut self, cause: Cause, ending: impl Into<Ending>) {
+        self.cross(cause, What::End(ending.into()));
+    }
+}
+
+/// Whether the holder of the keys is the screen, or nobody is.
+pub(crate) fn focus_is_screens(remote: &Remote, screen: &Screen) -> bool {
+    match (remote.holder(), screen) {
+        (None, _) => true,
+        (Some(holder), Screen::Attached(owner)) => holder == owner,
+        (Some(_), Screen::Nobody) => false,
+    }
+}
