@@ -1,0 +1,294 @@
+//! Owns: the one GStreamer pipeline of a visit: its elements, its gate, the negotiation of `webrtcbin`.
+//! Never: reads a socket, judges a plan or a session description; lets a sample pass while the gate is shut.
+//! Called by: run. Element names stand in this directory and nowhere else.
+
+mod capture;
+mod gate;
+mod playback;
+mod session;
+
+pub use capture::Source;
+pub use gate::Gate;
+
+use crate::events::{Event, Post};
+use crate::plan::{Rates, Settings};
+use crate::quality::{Rung, Video};
+use crate::{sdp, verify};
+use gstreamer::glib;
+use gstreamer::prelude::*;
+use gstreamer_webrtc as webrtc;
+use parloir_frames::FrameSender;
+use parloir_wire::lease::{Fingerprint, Trouble};
+use std::sync::{Arc, Mutex};
+
+/// Every element that may be in a pipeline of this process. None of them writes to a disk or to a host other than ICE's. An element that is not here ends
+/// the visit before it handles a sample.
+pub const ALLOWED: &[&str] = &[
+    "pipeline", "bin", "appsrc", "appsink", "tee", "queue", "capsfilter", "capssetter", "identity", "fakesink", "funnel", "clocksync",
+    "videoconvert", "videoscale", "jpegdec", "v4l2src", "openh264enc", "h264parse", "rtph264pay", "rtph264depay", "avdec_h264",
+    "audioconvert", "audioresample", "volume", "level", "alsasrc", "alsasink", "opusenc", "opusdec", "rtpopuspay", "rtpopusdepay",
+    "webrtcbin", "rtpbin", "rtpsession", "rtpssrcdemux", "rtpptdemux", "rtpjitterbuffer", "rtpstorage", "rtprtxsend", "rtprtxreceive",
+    "rtpulpfecdec", "rtpulpfecenc", "rtpreddec", "rtpredenc", "rtpfunnel", "rtpgccbwe", "transportsendbin", "transportreceivebin",
+    "dtlssrtpenc", "dtlssrtpdec", "dtlssrtpdemux", "dtlsenc", "dtlsdec", "srtpenc", "srtpdec", "nicesink", "nicesrc",
+];
+
+/// The certificate of this visit: PEM with its key, and its fingerprint.
+#[derive(Clone)]
+pub struct Identity {
+    pem: Arc<str>,
+    /// As the far side sees it.
+    pub fingerprint: Fingerprint,
+}
+
+impl Identity {
+    /// Reads a certificate followed by its PKCS#8 key.
+    #[must_use]
+    pub fn read(pem: &str) -> Option<Self> {
+        let fingerprint = verify::fingerprint(pem)?;
+        pem.contains("PRIVATE KEY-----").then(|| Self { pem: pem.into(), fingerprint })
+    }
+}
+
+/// Why a pipeline could not be built or driven.
+#[derive(Debug, thiserror::Error)]
+pub enum PipelineError {
+    /// Names the element or the property.
+    #[error("pipeline: {0} [org.parloir.Error.Pipeline]")]
+    Element(String),
+}
+
+impl From<glib::BoolError> for PipelineError {
+    fn from(e: glib::BoolError) -> Self {
+        Self::Element(e.to_string())
+    }
+}
+
+/// Where pictures go; replaced when the screen comes back.
+pub type Screen = Arc<Mutex<Option<FrameSender>>>;
+
+/// A pipeline, from the certificate to the end of the visit or to the next re-call.
+pub struct Pipeline {
+    pipeline: gstreamer::Pipeline,
+    webrtc: gstreamer::Element,
+    capture: capture::Capture,
+    gate: Arc<Gate>,
+    granted: session::Granted,
+    post: Post,
+    offer: Mutex<Option<webrtc::WebRTCSessionDescription>>,
+}
+
+/// Starts GStreamer and the elements that are linked in.
+///
+/// # Errors
+/// GStreamer cannot start; a plugin that the call needs is missing.
+pub fn init() -> Result<(), PipelineError> {
+    gstreamer::init().map_err(|e| PipelineError::Element(e.to_string()))?;
+    gstrsrtp::plugin_register_static()?;
+    Ok(())
+}
+
+impl Pipeline {
+    /// Builds everything that needs no door and no grant, with the gate shut, and starts making the offer ([`Event::Offer`]).
+    ///
+    /// # Errors
+    /// An element is missing or refuses.
+    pub fn build(identity: &Identity, screen: &Screen, post: &Post) -> Result<Self, PipelineError> {
+        let pipeline = gstreamer::Pipeline::new();
+        let gate = Arc::new(Gate::default());
+        let granted = session::Granted::default();
+        let webrtc = session::make(&pipeline, identity, &gate, &granted, post)?;
+        watch_bus(&pipeline, post);
+        let capture = capture::build(&pipeline, &webrtc, &gate, screen, &identity.fingerprint)?;
+        playback::build(&pipeline, &webrtc, &gate, screen, post)?;
+        // Sound is played this late, so that jitter within it is not heard; pictures are shown at once.
+        pipeline.set_latency(gstreamer::ClockTime::from_mseconds(80));
+        pipeline.set_state(gstreamer::State::Playing).map_err(|e| PipelineError::Element(e.to_string()))?;
+        let this = Self { pipeline, webrtc, capture, gate, granted, post: post.clone(), offer: Mutex::new(None) };
+        session::offer(&this.webrtc, post);
+        Ok(this)
+    }
+
+    /// Keeps the offer until [`Self::connect`]; answers its text.
+    pub fn take_offer(&self, offer: webrtc::WebRTCSessionDescription) -> String {
+        let text = offer.sdp().as_text().unwrap_or_default();
+        *self.offer.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(offer);
+        text
+    }
+
+    /// The grant holds: who the far side may be, the relays, the rates; ICE starts.
+    ///
+    /// # Errors
+    /// No offer yet, or a relay that the ICE agent does not take.
+    pub fn connect(&self, settings: &Settings) -> Result<(), PipelineError> {
+        let offer = self.offer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let offer = offer.ok_or_else(|| PipelineError::Element("no offer to connect with".into()))?;
+        self.granted.set(&settings.far);
+        self.set_rates(&settings.rates);
+        session::connect(&self.webrtc, &offer, settings, &self.post)
+    }
+
+    fn set_rates(&self, rates: &Rates) {
+        session::set_rates(&self.pipeline, rates);
+        self.capture.set_audio_kbps(rates.audio);
+    }
+
+    /// Gives the far side's answer to `webrtcbin`. It was checked before.
+    ///
+    /// # Errors
+    /// It cannot be parsed.
+    pub fn answer(&self, text: &str) -> Result<(), PipelineError> {
+        session::answer(&self.webrtc, text, &self.post)
+    }
+
+    /// Gives a far candidate to the ICE agent. It was checked before.
+    pub fn candidate(&self, mline: u32, candidate: &str) {
+        self.webrtc.emit_by_name::<()>("add-ice-candidate", &[&mline, &candidate]);
+    }
+
+    /// Connects the camera; pictures leave when the gate is open.
+    ///
+    /// # Errors
+    /// The source refuses.
+    pub fn open_camera(&mut self, source: Source) -> Result<(), PipelineError> {
+        self.capture.open_camera(&self.pipeline, source, &self.post)
+    }
+
+    /// Connects the microphone; sound leaves when the gate is open.
+    ///
+    /// # Errors
+    /// The source refuses.
+    pub fn open_microphone(&mut self, source: Source) -> Result<(), PipelineError> {
+        self.capture.open_microphone(&self.pipeline, source, &self.post)
+    }
+
+    /// What the person lets out: without camera no picture leaves and the self view stops; without microphone silence leaves.
+    pub fn let_out(&self, camera: bool, microphone: bool) {
+        self.capture.let_out(camera, microphone);
+        self.gate.set_camera(camera);
+        self.capture.force_key();
+    }
+
+    /// Held: nothing leaves.
+    pub fn hold(&self, held: bool) {
+        self.capture.force_key();
+        self.gate.set_held(held);
+    }
+
+    /// What the ladder says.
+    pub fn set_video(&self, video: Video) {
+        match video {
+            Video::Pictures(Rung { width, height, fps, kbps }) => {
+                self.capture.set_rung(width, height, fps, kbps);
+                if self.gate.set_sound_only(false) {
+                    self.capture.force_key();
+                }
+            }
+            Video::SoundOnly => {
+                self.gate.set_sound_only(true);
+            }
+        }
+    }
+
+    /// Counters that grow while the visit lasts.
+    #[must_use]
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// Asks for round trip and loss; the answer comes as [`Event::Network`].
+    pub fn ask_network(&self) {
+        session::ask_network(&self.webrtc, &self.post);
+    }
+
+    /// Names of all elements, for the proof that none of them could record.
+    #[must_use]
+    pub fn elements(&self) -> Vec<String> {
+        let factories = self.pipeline.iterate_recurse().into_iter().flatten().filter_map(|e| e.factory());
+        factories.map(|f| f.name().to_string()).collect()
+    }
+}
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        self.gate.refuse();
+        self.capture.stop();
+        if let Err(e) = self.pipeline.set_state(gstreamer::State::Null) {
+            tracing::warn!("pipeline did not stop cleanly: {e}");
+        }
+    }
+}
+
+/// Reports errors and far sound levels from the threads that meet them; no main loop is needed.
+fn watch_bus(pipeline: &gstreamer::Pipeline, post: &Post) {
+    let Some(bus) = pipeline.bus() else { return };
+    let post = post.clone();
+    bus.set_sync_handler(move |_, message| {
+        match message.view() {
+            gstreamer::MessageView::Error(e) => {
+                let source = e.src().map(|s| s.path_string().to_string()).unwrap_or_default();
+                let what = capture::trouble_of(&source).unwrap_or(Trouble::Pipeline);
+                post.send(Event::Failed { what, detail: format!("{source}: {} ({})", e.error(), e.debug().unwrap_or_default()) });
+            }
+            gstreamer::MessageView::Element(e) => {
+                if let Some(level) = e.structure().and_then(playback::read_level) {
+                    post.send(Event::Level(level));
+                }
+            }
+            _ => {}
+        }
+        gstreamer::BusSyncReply::Drop
+    });
+}
+
+/// Makes an element with a name; the error names the factory.
+fn make(factory: &str, name: &str) -> Result<gstreamer::Element, PipelineError> {
+    gstreamer::ElementFactory::make(factory).name(name).build().map_err(|e| PipelineError::Element(format!("{factory}: {e}")))
+}
+
+fn caps(text: &str) -> Result<gstreamer::Caps, PipelineError> {
+    text.parse().map_err(|_| PipelineError::Element(format!("caps {text}")))
+}
+
+/// Starts and stops every element of [`ALLOWED`] that is installed, once; answers those that failed and those that are missing.
+#[must_use]
+pub fn probe() -> (Vec<String>, Vec<String>) {
+    let (mut failed, mut missing) = (Vec::new(), Vec::new());
+    for name in ALLOWED {
+        // Parts that exist only inside webrtcbin, and devices that may not be there.
+        if ["transportsendbin", "transportreceivebin", "nicesrc", "nicesink", "v4l2src", "alsasrc", "alsasink", "pipeline", "bin"].contains(name) {
+            continue;
+        }
+        let Ok(element) = gstreamer::ElementFactory::make(name).build() else {
+            missing.push((*name).to_owned());
+            continue;
+        };
+        if element.set_state(gstreamer::State::Ready).is_err() {
+            failed.push((*name).to_owned());
+        }
+        let _ = element.set_state(gstreamer::State::Null);
+    }
+    (failed, missing)
+}
+
+/// The codec preferences of a media section.
+fn preferences(kind: &str, ssrc: u32) -> Result<gstreamer::Caps, PipelineError> {
+    let common = format!(
+        "rtcp-fb-nack=(boolean)true, rtcp-fb-transport-cc=(boolean)true, extmap-{}=(string)\"{}\", ssrc=(uint){ssrc}",
+        sdp::TWCC,
+        session::TWCC_URI
+    );
+    let own = match kind {
+        "video" => format!(
+            "encoding-name=(string)H264, payload=(int){}, clock-rate=(int)90000, packetization-mode=(string)1, \
+             level-asymmetry-allowed=(string)1, profile-level-id=(string){}, rtcp-fb-nack-pli=(boolean)true, rtcp-fb-ccm-fir=(boolean)true",
+            sdp::H264,
+            sdp::PROFILE
+        ),
+        _ => format!(
+            "encoding-name=(string)OPUS, payload=(int){}, clock-rate=(int)48000, encoding-params=(string)2, useinbandfec=(string)1, \
+             minptime=(string)10, stereo=(string)0",
+            sdp::OPUS
+        ),
+    };
+    caps(&format!("application/x-rtp, media=(string){kind}, {own}, {common}"))
+}

@@ -1,0 +1,206 @@
+//! Owns: `webrtcbin`: certificate, verification of the far one, negotiation, relays, congestion control, statistics.
+//! Never: touches media elements; opens the gate on anything but a granted certificate.
+//! Called by: mod.rs beside it.
+
+use super::gate::Gate;
+use super::{ALLOWED, Identity, PipelineError};
+use crate::events::{Event, Post};
+use crate::plan::{Rates, Settings};
+use crate::verify::{self, Verdict};
+use gstreamer::glib;
+use gstreamer::prelude::*;
+use gstreamer_sdp::SDPMessage;
+use gstreamer_webrtc as webrtc;
+use parloir_wire::lease::{Fingerprint, Trouble};
+use std::sync::{Arc, RwLock};
+
+/// Transport-wide congestion control, draft-holmer-rmcat-transport-wide-cc-extensions-01.
+pub const TWCC_URI: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+/// Waiting for retransmissions, milliseconds: above the round trip of a bad line, and free on a clean one (pictures are shown at once).
+const JITTER_MS: u32 = 300;
+const BANDWIDTH: &str = "bandwidth";
+
+/// The certificates that the far side may show; empty until the plan.
+#[derive(Clone, Default)]
+pub struct Granted(Arc<RwLock<Vec<Fingerprint>>>);
+
+impl Granted {
+    pub fn set(&self, far: &[Fingerprint]) {
+        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = far.to_vec();
+    }
+    fn judge(&self, pem: &str) -> Verdict {
+        verify::judge(pem, &self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// Makes `webrtcbin` inside `pipeline`, with everything hooked that has to be there before its first transport.
+fn make_webrtc(post: &Post) -> Result<gstreamer::Element, PipelineError> {
+    let webrtc = super::make("webrtcbin", "webrtc")?;
+    webrtc.set_property_from_str("bundle-policy", "max-bundle");
+    webrtc.set_property("latency", JITTER_MS);
+    // No TCP candidates of our own (the relay speaks TCP where UDP is shut) and no UPnP: both only cost time and reach.
+    let ice: glib::Object = webrtc.property("ice-agent");
+    if ice.find_property("agent").is_some() {
+        let agent: glib::Object = ice.property("agent");
+        agent.set_property("ice-tcp", false);
+        agent.set_property("upnp", false);
+    }
+    let estimate = post.clone();
+    webrtc.connect("request-aux-sender", false, move |_| {
+        let element = super::make("rtpgccbwe", BANDWIDTH).ok()?;
+        let rates = Rates::default();
+        apply(&element, &rates);
+        let estimate = estimate.clone();
+        element.connect_notify(Some("estimated-bitrate"), move |e, _| {
+            estimate.send(Event::Estimate(e.property::<u32>("estimated-bitrate") / 1000));
+        });
+        Some(element.to_value())
+    });
+    let candidates = post.clone();
+    webrtc.connect("on-ice-candidate", false, move |values| {
+        let mline = values.get(1)?.get::<u32>().ok()?;
+        let text = values.get(2)?.get::<String>().ok()?;
+        candidates.send(Event::Candidate { mline, text });
+        None
+    });
+    let failed = post.clone();
+    webrtc.connect_notify(Some("connection-state"), move |w, _| {
+        let state = w.property::<webrtc::WebRTCPeerConnectionState>("connection-state");
+        tracing::info!("connection is {state:?}");
+        if state == webrtc::WebRTCPeerConnectionState::Failed {
+            failed.send(Event::Failed { what: Trouble::NotConnected, detail: "ICE or DTLS failed".into() });
+        }
+    });
+    Ok(webrtc)
+}
+
+/// Makes `webrtcbin` in the pipeline and watches every element that it adds.
+pub fn make(
+    pipeline: &gstreamer::Pipeline, identity: &Identity, gate: &Arc<Gate>, granted: &Granted, post: &Post,
+) -> Result<gstreamer::Element, PipelineError> {
+    let webrtc = make_webrtc(post)?;
+    let (identity, gate, granted, post) = (identity.clone(), gate.clone(), granted.clone(), post.clone());
+    pipeline.connect_deep_element_added(move |_, _, element| {
+        let name = element.factory().map(|f| f.name().to_string()).unwrap_or_default();
+        match name.as_str() {
+            "rtpjitterbuffer" => element.set_property("faststart-min-packets", 1_u32),
+            "dtlsdec" => secure(element, &identity, &gate, &granted, &post),
+            name if ALLOWED.contains(&name) => {}
+            name => {
+                gate.refuse();
+                post.send(Event::Failed { what: Trouble::Pipeline, detail: format!("element {name} is not allowed") });
+            }
+        }
+    });
+    pipeline.add(&webrtc)?;
+    Ok(webrtc)
+}
+
+/// Gives the DTLS element the certificate of this visit, and judges the far one at the moment of the handshake when it is shown: before the keys exist,
+/// so before any sample.
+fn secure(dtls: &gstreamer::Element, identity: &Identity, gate: &Arc<Gate>, granted: &Granted, post: &Post) {
+    dtls.set_property("pem", &*identity.pem);
+    let used: Option<String> = dtls.property("pem");
+    if used.and_then(|pem| verify::fingerprint(&pem)) != Some(identity.fingerprint) {
+        gate.refuse();
+        post.send(Event::Failed { what: Trouble::Pipeline, detail: "DTLS does not use the certificate of this visit".into() });
+    }
+    let (gate, granted, post) = (gate.clone(), granted.clone(), post.clone());
+    dtls.connect_notify(Some("peer-pem"), move |dtls, _| {
+        let shown: Option<String> = dtls.property("peer-pem");
+        match granted.judge(&shown.unwrap_or_default()) {
+            Verdict::Granted(far) if gate.open() => post.send(Event::FarVerified(far)),
+            Verdict::Granted(far) | Verdict::Refused(far) => {
+                gate.refuse();
+                post.send(Event::FarRefused(far));
+            }
+        }
+    });
+}
+
+/// Asks `webrtcbin` for the offer.
+pub fn offer(webrtc: &gstreamer::Element, post: &Post) {
+    let post = post.clone();
+    let promise = gstreamer::Promise::with_change_func(move |reply| {
+        let offer = reply.ok().flatten().and_then(|r| r.get::<webrtc::WebRTCSessionDescription>("offer").ok());
+        post.send(match offer {
+            Some(offer) => Event::Offer(offer),
+            None => Event::Failed { what: Trouble::Pipeline, detail: "no offer could be made".into() },
+        });
+    });
+    webrtc.emit_by_name::<()>("create-offer", &[&None::<gstreamer::Structure>, &promise]);
+}
+
+/// Relays and policy, then the local description: ICE begins to gather.
+pub fn connect(
+    webrtc: &gstreamer::Element, offer: &webrtc::WebRTCSessionDescription, settings: &Settings, post: &Post,
+) -> Result<(), PipelineError> {
+    for relay in &settings.relays {
+        if !webrtc.emit_by_name::<bool>("add-turn-server", &[&relay.expose()]) {
+            return Err(PipelineError::Element("the ICE agent refuses a relay".into()));
+        }
+    }
+    webrtc.set_property_from_str("ice-transport-policy", if settings.relay_only { "relay" } else { "all" });
+    webrtc.emit_by_name::<()>("set-local-description", &[offer, &watched(post, "local description")]);
+    Ok(())
+}
+
+/// The far side's answer.
+pub fn answer(webrtc: &gstreamer::Element, text: &str, post: &Post) -> Result<(), PipelineError> {
+    let message = SDPMessage::parse_buffer(text.as_bytes())?;
+    let answer = webrtc::WebRTCSessionDescription::new(webrtc::WebRTCSDPType::Answer, message);
+    webrtc.emit_by_name::<()>("set-remote-description", &[&answer, &watched(post, "far description")]);
+    Ok(())
+}
+
+/// A promise whose failure is told.
+fn watched(post: &Post, what: &'static str) -> gstreamer::Promise {
+    let post = post.clone();
+    gstreamer::Promise::with_change_func(move |reply| {
+        let refused = match reply {
+            Ok(Some(structure)) => structure.get::<glib::Error>("error").ok().map(|e| e.to_string()),
+            Ok(None) => None,
+            Err(e) => Some(format!("{e:?}")),
+        };
+        if let Some(why) = refused {
+            post.send(Event::Failed { what: Trouble::Signalling, detail: format!("{what}: {why}") });
+        }
+    })
+}
+
+/// Bounds of congestion control.
+pub fn set_rates(pipeline: &gstreamer::Pipeline, rates: &Rates) {
+    if let Some(element) = pipeline.by_name(BANDWIDTH) {
+        apply(&element, rates);
+    }
+}
+
+fn apply(bandwidth: &gstreamer::Element, rates: &Rates) {
+    // Sound comes on top of what the plan allows for pictures.
+    let bps = |kbps: u32| kbps.saturating_add(rates.audio + 16).saturating_mul(1000);
+    bandwidth.set_property("min-bitrate", bps(rates.min));
+    bandwidth.set_property("max-bitrate", bps(rates.max).saturating_mul(10) / 9);
+    bandwidth.set_property("estimated-bitrate", bps(rates.start));
+}
+
+/// Round trip and loss out of `webrtcbin`'s statistics (W3C webrtc-stats names).
+pub fn ask_network(webrtc: &gstreamer::Element, post: &Post) {
+    let post = post.clone();
+    let promise = gstreamer::Promise::with_change_func(move |reply| {
+        let Ok(Some(all)) = reply else { return };
+        let (mut rtt, mut lost, mut received) = (0_f64, 0, 0);
+        for (_, value) in all.iter() {
+            let Ok(one) = value.get::<gstreamer::Structure>() else { continue };
+            rtt = rtt.max(one.get("round-trip-time").unwrap_or(0.0));
+            if one.get::<String>("kind").is_ok_and(|k| k == "video") || one.get::<u32>("clock-rate").is_ok_and(|c| c == 90_000) {
+                if let Ok(n) = one.get::<u64>("packets-received") {
+                    received = n;
+                    lost = one.get::<i64>("packets-lost").map_or(0, |n| n.max(0).unsigned_abs());
+                }
+            }
+        }
+        let rtt_ms = (rtt * 1000.0).clamp(0.0, f64::from(u16::MAX)) as u16;
+        post.send(Event::Network { rtt_ms, lost, received });
+    });
+    webrtc.emit_by_name::<()>("get-stats", &[&None::<gstreamer::Pad>, &promise]);
+}
