@@ -1,2 +1,118 @@
-//! placeholder
-fn main() {}
+//! Owns: the arbiter's start: command line, keys, database, bus, gate, in this order.
+//! Never: decides anything.
+//! Called by: `parloir-arbiter.service`, the bench's supervisor.
+#![forbid(unsafe_code)]
+
+use parloir_arbiter::bus::{self, Users};
+use parloir_arbiter::documents::Documents;
+use parloir_arbiter::gate::{self, Pulse};
+use parloir_arbiter::ledger::Ledger;
+use parloir_arbiter::run::{Arbiter, Input, Parts};
+use parloir_arbiter::store::Store;
+use parloir_core::state::Floors;
+use parloir_core::{Settings, State};
+use parloir_pass::Typ;
+use parloir_shell::args::{Args, Flag, Refused};
+use parloir_shell::{log, notify};
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+const FLAGS: &[Flag] = &[
+    Flag::or("--keys", "/var/lib/parloir/keys", "directory with ask.key, unseal.key, device.id, site.id and roots.bin"),
+    Flag::or("--state", "/var/lib/parloir/arbiter", "directory of the database"),
+    Flag::or("--gate", "/run/parloir/gate.sock", "socket of parloir-gate"),
+    Flag::or("--screen-user", "parloir-ui", "who may call Calls1 and Remote1"),
+    Flag::or("--courier-user", "parloir-link", "who may call Courier1"),
+    Flag::switch("--bench-direct", "bench only: a grant may allow direct candidates"),
+];
+/// Inputs that wait for the core.
+const QUEUE: usize = 64;
+
+struct Config {
+    keys: PathBuf,
+    state: PathBuf,
+    gate: PathBuf,
+    users: Users,
+    bench_direct: bool,
+}
+
+impl Config {
+    fn read(args: &Args) -> Result<Self, Box<dyn Error>> {
+        Ok(Self {
+            keys: args.path("--keys")?,
+            state: args.path("--state")?,
+            gate: args.path("--gate")?,
+            users: Users { screen: user(args, "--screen-user")?, courier: user(args, "--courier-user")? },
+            bench_direct: args.has("--bench-direct"),
+        })
+    }
+}
+
+fn user(args: &Args, name: &'static str) -> Result<u32, Box<dyn Error>> {
+    let text = args.text(name)?;
+    let unknown = Refused::Form { name, value: text.to_owned(), wanted: "a user of this system: make it by sysusers.d" };
+    Ok(nix::unistd::User::from_name(text)?.ok_or(unknown)?.uid.as_raw())
+}
+
+fn main() -> ExitCode {
+    log::init("arbiter");
+    let args = Args::from_command_line("parloir-arbiter", "decides who may see whom, when, and for how long", FLAGS);
+    let config = match Config::read(&args) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("parloir-arbiter: {error}");
+            return ExitCode::from(2);
+        }
+    };
+    match start(&config) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::warn!(%error, "the arbiter ends");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(config: &Config) -> Result<(), Box<dyn Error>> {
+    let documents = Documents::load(&config.keys)?;
+    let ledger = Ledger::open(&config.state)?;
+    match ledger.check() {
+        Ok((rows, _)) => tracing::info!(rows, "the ledger's chain holds"),
+        // The box goes on: who has broken the chain must not be able to break the visits too. The inspector sees it in the export.
+        Err(error) => tracing::warn!(%error, "the ledger does not hold"),
+    }
+    let floor = |typ: Typ| ledger.floor(typ.name());
+    let floors =
+        Floors { authority: floor(Typ::Authority)?, policy: floor(Typ::Policy)?, entitlement: floor(Typ::Entitlement)? };
+    let settings =
+        Settings { device: documents.device(), site: documents.site(), bench_direct: config.bench_direct, floors };
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
+    let store = Store::start(ledger)?;
+    let core = State::new(settings);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(config, core, documents, store, boot))
+}
+
+async fn serve(config: &Config, core: State, documents: Documents, store: Store, boot: String) -> Result<(), Box<dyn Error>> {
+    let (inputs, queue) = mpsc::channel(QUEUE);
+    let pulse = Pulse::default();
+    let voice = bus::serve(config.users, inputs.clone()).await?;
+    let parts = Parts { core, documents, store, inputs: inputs.clone(), voice, pulse: pulse.clone(), boot };
+    let mut arbiter = Arbiter::new(parts)?;
+    arbiter.restore().await?;
+    tokio::spawn(gate::run(config.gate.clone(), pulse, inputs.clone()));
+    tokio::spawn(stop_at_signal(inputs));
+    notify::ready();
+    arbiter.run(queue).await?;
+    notify::stopping();
+    Ok(())
+}
+
+async fn stop_at_signal(inputs: mpsc::Sender<Input>) {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    terminate.recv().await;
+    let _ = inputs.send(Input::Stop).await;
+}

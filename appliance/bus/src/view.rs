@@ -121,6 +121,8 @@ pub struct Call {
     pub network: String,
     /// Price in words of the policy; empty: free.
     pub price: String,
+    /// The facility's renewal is overdue: the visit ends when the class's grace is over.
+    pub renewal_late: bool,
 }
 
 /// The last call's end.

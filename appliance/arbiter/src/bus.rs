@@ -1,0 +1,382 @@
+//! Owns: the D-Bus service: who calls, whether they may, their question as an [`Ask`] to the one task that owns the core, and the answer.
+//! Never: decides; broadcasts a signal; believes a caller's word about who it is.
+//! Called by: main (connects), run (answers and sends signals through [`Voice`]).
+
+use crate::run::Input;
+use parloir_bus::error::BusError;
+use parloir_bus::view::View;
+use parloir_bus::{MAX_DOCUMENT, NAME, PATH};
+use parloir_core::Owner;
+use parloir_pass::Id;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
+use zbus::message::Header;
+use zbus::object_server::SignalEmitter;
+use zbus::{Connection, OwnedFd, interface};
+
+/// Signals that wait for the bus.
+const QUEUE: usize = 256;
+/// Most connections whose user is remembered; beyond it the bus is asked again each time.
+const MAX_KNOWN: usize = 64;
+
+/// A question of a caller that may ask it.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "each is the method of the same name in appliance/bus/dbus")]
+pub enum Ask {
+    Attach,
+    Place { contact: Id, video: bool, serial: u64 },
+    End,
+    Let { camera: bool, microphone: bool, serial: u64 },
+    Frames,
+    Dismiss,
+    Focus,
+    AttachCourier,
+    Online(bool),
+    Deliver { kind: String, body: Vec<u8> },
+    Sent(u64),
+    Signalling(Id),
+}
+
+/// The answer.
+#[derive(Debug)]
+pub enum Reply {
+    /// Nothing to say.
+    Done,
+    /// The whole view.
+    View(Box<View>),
+    /// Id of the call.
+    Placed(Id),
+    /// One end of a socketpair.
+    End(std::os::fd::OwnedFd),
+}
+
+/// Where an answer goes.
+pub type Answer = oneshot::Sender<Result<Reply, BusError>>;
+
+/// Users by role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Users {
+    /// May call `Calls1` and `Remote1`.
+    pub screen: u32,
+    /// May call `Courier1`.
+    pub courier: u32,
+}
+
+/// What all three interfaces share.
+#[derive(Clone)]
+struct Desk {
+    inputs: mpsc::Sender<Input>,
+    known: Arc<Mutex<BTreeMap<String, u32>>>,
+}
+
+impl Desk {
+    /// Passes a caller's question on, if the caller is of this user.
+    async fn ask(&self, user: u32, header: &Header<'_>, bus: &Connection, ask: Ask) -> Result<Reply, BusError> {
+        let caller = self.caller(user, header, bus).await?;
+        let (answer, answered) = oneshot::channel();
+        self.inputs.send(Input::Bus { caller, ask, answer }).await.map_err(|_| internal("the arbiter is ending"))?;
+        answered.await.unwrap_or_else(|_| Err(internal("the question was dropped")))
+    }
+
+    /// The caller by its unique name, after the bus said whose user it is (never by an argument).
+    async fn caller(&self, user: u32, header: &Header<'_>, bus: &Connection) -> Result<Owner, BusError> {
+        let sender = header.sender().ok_or_else(|| internal("a message without a sender"))?;
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(sender.as_str()).copied();
+        let uid = match known {
+            Some(uid) => uid,
+            None => self.look_up(sender, bus).await?,
+        };
+        if uid == user {
+            Ok(Owner(sender.to_string()))
+        } else {
+            tracing::warn!(code = "WrongCaller", uid, "refused");
+            Err(BusError::new("WrongCaller", "The caller's user may not call this interface; see systemd/cells.toml."))
+        }
+    }
+
+    async fn look_up(&self, sender: &zbus::names::UniqueName<'_>, bus: &Connection) -> Result<u32, BusError> {
+        let gone = |e: zbus::Error| internal(&format!("the caller's credentials: {e}"));
+        let driver = DBusProxy::new(bus).await.map_err(gone)?;
+        let uid = driver.get_connection_unix_user(sender.to_owned().into()).await.map_err(|e| gone(e.into()))?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // A unique name is never given twice, so a remembered one stays right; forgetting costs one question.
+        if known.len() >= MAX_KNOWN {
+            known.clear();
+        }
+        known.insert(sender.to_string(), uid);
+        Ok(uid)
+    }
+}
+
+fn internal(hint: &str) -> BusError {
+    BusError::new("Internal", hint)
+}
+
+fn malformed(what: &str) -> BusError {
+    BusError::new("MalformedArgument", format!("{what}; compare the call with appliance/bus/dbus."))
+}
+
+fn done(reply: Reply) -> Result<(), BusError> {
+    match reply {
+        Reply::Done => Ok(()),
+        Reply::View(_) | Reply::Placed(_) | Reply::End(_) => Err(internal("an answer of another kind")),
+    }
+}
+
+fn end(reply: Reply) -> Result<OwnedFd, BusError> {
+    match reply {
+        Reply::End(fd) => Ok(fd.into()),
+        Reply::Done | Reply::View(_) | Reply::Placed(_) => Err(internal("an answer of another kind")),
+    }
+}
+
+/// `org.parloir.Calls1`.
+struct Calls {
+    desk: Desk,
+    user: u32,
+}
+
+#[interface(name = "org.parloir.Calls1")]
+impl Calls {
+    #[zbus(out_args("view"))]
+    async fn attach(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<View, BusError> {
+        match self.desk.ask(self.user, &header, bus, Ask::Attach).await? {
+            Reply::View(view) => Ok(*view),
+            Reply::Done | Reply::Placed(_) | Reply::End(_) => Err(internal("an answer of another kind")),
+        }
+    }
+
+    #[zbus(signal)]
+    async fn changed(emitter: &SignalEmitter<'_>, view: View) -> zbus::Result<()>;
+
+    #[zbus(out_args("call"))]
+    async fn place(
+        &self,
+        contact: &str,
+        media: &str,
+        serial: u64,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, BusError> {
+        let contact = contact.parse().map_err(|_| malformed("contact is not 32 lower-case hex digits"))?;
+        let video = match media {
+            "video" => true,
+            "voice" => false,
+            _ => return Err(malformed("media is neither video nor voice")),
+        };
+        match self.desk.ask(self.user, &header, bus, Ask::Place { contact, video, serial }).await? {
+            Reply::Placed(call) => Ok(call.to_string()),
+            Reply::Done | Reply::View(_) | Reply::End(_) => Err(internal("an answer of another kind")),
+        }
+    }
+
+    async fn end(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), BusError> {
+        done(self.desk.ask(self.user, &header, bus, Ask::End).await?)
+    }
+
+    #[zbus(name = "Let")]
+    async fn let_out(
+        &self,
+        camera: bool,
+        microphone: bool,
+        serial: u64,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), BusError> {
+        done(self.desk.ask(self.user, &header, bus, Ask::Let { camera, microphone, serial }).await?)
+    }
+
+    #[zbus(out_args("end"))]
+    async fn frames(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedFd, BusError> {
+        end(self.desk.ask(self.user, &header, bus, Ask::Frames).await?)
+    }
+
+    async fn dismiss(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), BusError> {
+        done(self.desk.ask(self.user, &header, bus, Ask::Dismiss).await?)
+    }
+}
+
+/// `org.parloir.Remote1`.
+struct Remote {
+    desk: Desk,
+    user: u32,
+}
+
+#[interface(name = "org.parloir.Remote1")]
+impl Remote {
+    #[zbus(out_args("keys"))]
+    async fn focus(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedFd, BusError> {
+        end(self.desk.ask(self.user, &header, bus, Ask::Focus).await?)
+    }
+}
+
+/// `org.parloir.Courier1`.
+struct Courier {
+    desk: Desk,
+    user: u32,
+}
+
+#[interface(name = "org.parloir.Courier1")]
+impl Courier {
+    async fn attach(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), BusError> {
+        done(self.desk.ask(self.user, &header, bus, Ask::AttachCourier).await?)
+    }
+
+    async fn online(
+        &self,
+        up: bool,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), BusError> {
+        done(self.desk.ask(self.user, &header, bus, Ask::Online(up)).await?)
+    }
+
+    async fn deliver(
+        &self,
+        kind: String,
+        body: Vec<u8>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), BusError> {
+        if body.len() > MAX_DOCUMENT {
+            return Err(BusError::new("TooLarge", "The document is longer than 64 KiB; drop it."));
+        }
+        done(self.desk.ask(self.user, &header, bus, Ask::Deliver { kind, body }).await?)
+    }
+
+    #[zbus(signal)]
+    async fn send(emitter: &SignalEmitter<'_>, id: u64, kind: &str, body: Vec<u8>) -> zbus::Result<()>;
+
+    async fn sent(
+        &self,
+        id: u64,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), BusError> {
+        done(self.desk.ask(self.user, &header, bus, Ask::Sent(id)).await?)
+    }
+
+    #[zbus(signal)]
+    async fn route(emitter: &SignalEmitter<'_>, call: &str, route: &str) -> zbus::Result<()>;
+
+    #[zbus(out_args("end"))]
+    async fn signalling(
+        &self,
+        call: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedFd, BusError> {
+        let call = call.parse().map_err(|_| malformed("call is not 32 lower-case hex digits"))?;
+        end(self.desk.ask(self.user, &header, bus, Ask::Signalling(call)).await?)
+    }
+}
+
+/// A signal to one receiver.
+#[derive(Clone, Debug)]
+pub enum Signal {
+    /// `Calls1.Changed`.
+    Changed(Box<View>),
+    /// `Courier1.Send`.
+    Send {
+        /// To be quoted in `Sent`.
+        id: u64,
+        /// Topic.
+        kind: &'static str,
+        /// Opaque.
+        body: Vec<u8>,
+    },
+    /// `Courier1.Route`; an empty call closes it.
+    Route {
+        /// Id in hex.
+        call: String,
+    },
+}
+
+/// Sends signals, each to one unique name, without making the sender wait.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    queue: mpsc::Sender<(Owner, Signal)>,
+}
+
+impl Voice {
+    /// Queues a signal. When the bus takes none any more, nothing is lost that counts: the view is said anew, the outbox sent anew.
+    pub fn say(&self, to: &Owner, signal: Signal) {
+        if self.queue.try_send((to.clone(), signal)).is_err() {
+            tracing::warn!("signal dropped: the bus does not take any");
+        }
+    }
+}
+
+/// Serves the object, then takes the name, then listens for callers that leave.
+///
+/// # Errors
+/// No bus, or the name is taken.
+pub async fn serve(users: Users, inputs: mpsc::Sender<Input>) -> zbus::Result<Voice> {
+    let desk = Desk { inputs: inputs.clone(), known: Arc::default() };
+    let bus = zbus::connection::Builder::system()
+        .serve_at(PATH, Calls { desk: desk.clone(), user: users.screen })
+        .serve_at(PATH, Remote { desk: desk.clone(), user: users.screen })
+        .serve_at(PATH, Courier { desk, user: users.courier })
+        .build()
+        .await?;
+    let driver = DBusProxy::new(&bus).await?;
+    let leaving = driver.receive_name_owner_changed().await?;
+    tokio::spawn(watch(leaving, inputs));
+    let (queue, waiting) = mpsc::channel(QUEUE);
+    tokio::spawn(speak(bus.clone(), waiting));
+    match bus.request_name_with_flags(NAME, RequestNameFlags::DO_NOT_QUEUE).await? {
+        RequestNameReply::PrimaryOwner | RequestNameReply::AlreadyOwner => Ok(Voice { queue }),
+        RequestNameReply::InQueue | RequestNameReply::Exists => Err(zbus::Error::NameTaken),
+    }
+}
+
+/// Tells of every connection that left the bus, and of the bus's own end.
+async fn watch(mut leaving: zbus::fdo::NameOwnerChangedStream, inputs: mpsc::Sender<Input>) {
+    while let Some(change) = next(&mut leaving).await {
+        let Ok(args) = change.args() else { continue };
+        if args.name().starts_with(':') && args.new_owner().is_none() {
+            let owner = Owner(args.name().to_string());
+            if inputs.send(Input::Vanished(owner)).await.is_err() {
+                return;
+            }
+        }
+    }
+    let _ = inputs.send(Input::BusGone).await;
+}
+
+/// The next item of a stream, without a crate of combinators for this one line.
+async fn next<S: zbus::export::futures_core::Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
+    std::future::poll_fn(|context| std::pin::Pin::new(&mut *stream).poll_next(context)).await
+}
+
+async fn speak(bus: Connection, mut waiting: mpsc::Receiver<(Owner, Signal)>) {
+    while let Some((to, signal)) = waiting.recv().await {
+        if let Err(error) = send_one(&bus, &to, signal).await {
+            tracing::warn!(%error, "signal not sent");
+        }
+    }
+}
+
+async fn send_one(bus: &Connection, to: &Owner, signal: Signal) -> zbus::Result<()> {
+    let name = zbus::names::UniqueName::try_from(to.0.as_str())?;
+    let emitter = SignalEmitter::new(bus, PATH)?.set_destination(name.into());
+    match signal {
+        Signal::Changed(view) => Calls::changed(&emitter, *view).await,
+        Signal::Send { id, kind, body } => Courier::send(&emitter, id, kind, body).await,
+        Signal::Route { call } => Courier::route(&emitter, &call, "direct").await,
+    }
+}

@@ -1,0 +1,292 @@
+//! Owns: carrying out what the core wants done, one effect after the other.
+//! Never: leaves an effect half done without telling the core by an event.
+//! Called by: run.
+
+use crate::bus::Reply;
+use crate::channel::Channel;
+use crate::outbox::Matter;
+use crate::run::{Arbiter, Focus, Input};
+use crate::visit::Visit;
+use crate::{documents, translate};
+use parloir_bus::error::BusError;
+use parloir_core::effect::{self, Entry};
+use parloir_core::{Answer, Code, Effect, Event, GateFact, GateRefusal, Owner, Refusal, Request};
+use parloir_pass::{Bytes32, Id, Receipt};
+use parloir_seal::random;
+use parloir_shell::fds;
+use parloir_wire::gate::ToGate;
+use parloir_wire::lease;
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long the disk may take before a door stays shut.
+const DISK_LIMIT: Duration = Duration::from_secs(1);
+
+impl Arbiter {
+    /// Carries out one effect. Events that follow from it at once go to `events`.
+    pub(crate) async fn carry_out(&mut self, effect: Effect, events: &mut VecDeque<Event>) {
+        match effect {
+            Effect::Reply { request, answer } => self.reply(request, answer),
+            // Announced once after all effects of the event.
+            Effect::ViewChanged => {}
+            Effect::HandKeys { request, holder } => self.hand_keys(request, holder),
+            Effect::TakeKeys { holder } => {
+                self.focus.take_if(|focus| focus.owner == holder);
+            }
+            Effect::RouteKey { holder, serial } => self.route_key(&holder, serial),
+            Effect::HandFrames { request, call } => self.hand(request, call, &lease::ToCall::FrameEnd),
+            Effect::HandSignalling { request, call } => self.hand(request, call, &lease::ToCall::SignalEnd),
+            Effect::MakeCertificate { call } => events.push_back(self.make_certificate(call)),
+            Effect::Gate(message) => events.extend(self.to_gate(message)),
+            Effect::StartCallChannels { call } => self.with_visit(call, Visit::send_certificate),
+            Effect::SendToCall { call, message } => {
+                let message = translate::to_call(&call, &message);
+                self.with_visit(call, |visit| visit.send(&message, &[]));
+            }
+            Effect::OpenRoute { call } => {
+                self.route = Some(call);
+                self.say_route();
+            }
+            Effect::CloseRoute { .. } => {
+                self.route = None;
+                self.say_route();
+            }
+            Effect::DropCall { call } => {
+                self.visit.take_if(|visit| visit.call == call);
+                self.outbox.forget_ask(&call);
+            }
+            Effect::SendAsk(ask) => match self.documents.ask(&ask) {
+                Ok(body) => self.post(Matter::Ask(ask.call), body),
+                Err(error) => tracing::error!(%error, "the question was not sent"),
+            },
+            Effect::SendTimeRequest { nonce } => {
+                self.documents.asked_time(nonce);
+                self.post(Matter::Time, format!(r#"{{"v":1,"nonce":"{nonce}"}}"#).into_bytes());
+            }
+            Effect::SendEnded { call, reason } => {
+                self.outbox.forget_ask(&call);
+                self.post(Matter::Ended, format!(r#"{{"v":1,"call":"{call}","reason":"{reason}"}}"#).into_bytes());
+            }
+            Effect::MakeReceipt { receipt } => {
+                self.unsealed.push(*receipt);
+                self.seal_waiting().await;
+            }
+            Effect::OpenVisitRecord { receipt } => self.record(&receipt).await,
+            Effect::CloseVisitRecord { call } => self.close_record(call),
+            Effect::Ledger(entry) => self.append(&entry),
+            Effect::KeepDeny(target) => {
+                let hash = documents::deny_hash(&target);
+                self.store.tell("revocation", move |l| l.deny(&hash));
+            }
+            Effect::KeepFloor { typ, revision } => {
+                self.store.tell("revision floor", move |l| l.raise_floor(typ.name(), revision));
+            }
+        }
+    }
+
+    fn reply(&mut self, request: Request, answer: Result<Answer, Refusal>) {
+        let reply = match answer {
+            Ok(Answer::Done) => Ok(Reply::Done),
+            Ok(Answer::View) => Ok(Reply::View(Box::new(self.bus_view()))),
+            Ok(Answer::Placed(call)) => Ok(Reply::Placed(call)),
+            Err(refusal) => Err(to_bus(refusal.code)),
+        };
+        self.answer(request, reply);
+    }
+
+    fn hand_keys(&mut self, request: Request, holder: Owner) {
+        let run = self.focus.as_ref().map_or(0, |f| f.run + 1);
+        match self.key_socket(&holder, run) {
+            Ok((focus, theirs)) => {
+                self.focus = Some(focus);
+                self.answer(request, Ok(Reply::End(theirs)));
+            }
+            Err(error) => self.cannot_hand(request, &error),
+        }
+    }
+
+    fn key_socket(&self, holder: &Owner, run: u64) -> io::Result<(Focus, OwnedFd)> {
+        let (ours, theirs) = fds::pair()?;
+        let channel = Arc::new(Channel::new(ours)?);
+        let (watched, owner, inputs) = (channel.clone(), holder.clone(), self.inputs.clone());
+        let reader = tokio::spawn(async move {
+            // The holder has nothing to say here: a word ends the focus as hanging up does.
+            let _ = watched.recv(1, 0).await;
+            let _ = inputs.send(Input::KeysDropped { owner, run }).await;
+        });
+        Ok((Focus { owner: holder.clone(), run, channel, reader }, theirs))
+    }
+
+    fn route_key(&self, holder: &Owner, serial: u64) {
+        let press = self.last_key.filter(|press| press.serial == serial);
+        let (Some(focus), Some(press)) = (self.focus.as_ref().filter(|f| f.owner == *holder), press) else {
+            tracing::error!("a key for nobody");
+            return;
+        };
+        if let Err(error) = focus.channel.send(&press.encode(), &[]) {
+            tracing::warn!(%error, "key not routed");
+        }
+    }
+
+    fn hand(&mut self, request: Request, call: Id, message: &lease::ToCall) {
+        let visit = self.visit.as_ref().filter(|v| v.call == call);
+        match visit.map(|v| v.hand(message)) {
+            Some(Ok(end)) => self.answer(request, Ok(Reply::End(end))),
+            Some(Err(error)) => self.cannot_hand(request, &error),
+            None => self.answer(request, Err(to_bus(Code::NoCall))),
+        }
+    }
+
+    fn cannot_hand(&mut self, request: Request, error: &io::Error) {
+        tracing::error!(%error, "no socketpair");
+        self.answer(request, Err(to_bus(Code::Internal)));
+    }
+
+    fn with_visit(&self, call: Id, act: impl FnOnce(&Visit)) {
+        match self.visit.as_ref().filter(|v| v.call == call) {
+            Some(visit) => act(visit),
+            None => tracing::error!(%call, "no such visit"),
+        }
+    }
+
+    fn make_certificate(&mut self, call: Id) -> Event {
+        let made = random::id().map_err(io::Error::other).and_then(|name| Visit::new(call, &name));
+        match made {
+            Ok(visit) => {
+                let fingerprint = visit.fingerprint();
+                self.visit = Some(visit);
+                Event::CertificateMade { call, fingerprint }
+            }
+            Err(error) => {
+                tracing::error!(%error, "no certificate");
+                Event::CertificateFailed { call }
+            }
+        }
+    }
+
+    /// Sends to gate; answers an event when the arbiter itself must say no.
+    fn to_gate(&mut self, message: effect::ToGate) -> Option<Event> {
+        let Some(gate) = self.gate.clone() else {
+            tracing::debug!("no gate to tell");
+            return None;
+        };
+        let no = |lease, why| Some(Event::Gate(GateFact::Refused { lease, why }));
+        match message {
+            effect::ToGate::Prepare { lease, serial } => match self.open_visit_channel(lease) {
+                Some(fd) => gate.send(ToGate::Prepare { lease: lease.0, serial }, Some(fd)),
+                None => return Some(Event::CertificateFailed { call: lease }),
+            },
+            effect::ToGate::Relaunch { lease } => match self.open_visit_channel(lease) {
+                Some(fd) => gate.send(ToGate::Relaunch { lease: lease.0 }, Some(fd)),
+                None => return no(lease, GateRefusal::NoCall),
+            },
+            effect::ToGate::Open { lease, ticket } => {
+                // Two conditions that the core cannot see: the record is on disk, and seal itself has found the grant sound.
+                if self.recorded != Some(lease) || self.documents.admitted(&lease).is_none() {
+                    tracing::error!("the doors stay shut: no record on disk, or no sound grant");
+                    return no(lease, GateRefusal::NoState);
+                }
+                gate.send(ToGate::Open { ticket: Box::new(ticket.0) }, None);
+            }
+            effect::ToGate::Close { lease } => gate.send(ToGate::Close { lease: lease.0 }, None),
+        }
+        None
+    }
+
+    fn open_visit_channel(&mut self, lease: Id) -> Option<OwnedFd> {
+        let inputs = self.inputs.clone();
+        let opened = self.visit.as_mut().filter(|v| v.call == lease).map(|v| v.open(&inputs));
+        match opened {
+            Some(Ok(fd)) => Some(fd),
+            Some(Err(error)) => {
+                tracing::error!(%error, "no socketpair");
+                None
+            }
+            None => {
+                tracing::error!("no certificate for this lease");
+                None
+            }
+        }
+    }
+
+    /// Writes the open-visit record: waits for the disk before the doors open, and not for those every 5 s.
+    async fn record(&mut self, receipt: &Receipt) {
+        let Ok(draft) = serde_json::to_string(receipt) else {
+            tracing::error!("the open-visit record cannot be written as JSON");
+            return;
+        };
+        let visit = self.open_visit(draft);
+        if self.recorded == Some(receipt.call) {
+            self.store.tell("open-visit record", move |l| l.keep_open_visit(&visit));
+            return;
+        }
+        match timeout(DISK_LIMIT, self.store.ask(move |l| l.keep_open_visit(&visit))).await {
+            Ok(Ok(())) => self.recorded = Some(receipt.call),
+            Ok(Err(error)) => tracing::error!(%error, "no open-visit record: the doors stay shut"),
+            Err(_) => tracing::error!("the disk is too slow for the open-visit record: the doors stay shut"),
+        }
+    }
+
+    fn close_record(&mut self, call: Id) {
+        self.recorded.take_if(|recorded| *recorded == call);
+        // The receipt takes the record's place in one transaction; as long as it is not stored the record stays.
+        if self.unsealed.is_empty() {
+            self.store.tell("open-visit record", |l| l.forget_open_visit());
+        }
+    }
+
+    /// Seals, stores and sends receipts that wait for that, in order; tried again with each turn of the loop.
+    pub(crate) async fn seal_waiting(&mut self) {
+        while !self.unsealed.is_empty() && self.documents.can_seal() {
+            let mut receipt = self.unsealed[0].clone();
+            match self.store_receipt(&mut receipt).await {
+                Ok(body) => {
+                    self.unsealed.remove(0);
+                    tracing::info!(receipt = %receipt.receipt, reason = receipt.reason, seconds_counted = receipt.seconds_counted, "receipt");
+                    self.post(Matter::Receipt(receipt.receipt.to_string()), body);
+                }
+                Err(error) => {
+                    tracing::warn!(error, "the receipt is not stored yet; trying on");
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn store_receipt(&self, receipt: &mut Receipt) -> Result<Vec<u8>, String> {
+        let late = |_| "the disk is too slow".to_owned();
+        let head = timeout(DISK_LIMIT, self.store.ask(|l| l.head())).await.map_err(late)?.map_err(|e| e.to_string())?;
+        receipt.ledger_head = Bytes32(head);
+        let body = self.documents.receipt(receipt).map_err(|e| e.to_string())?;
+        let row = self.row("receipt", receipt.call.to_string(), format!("receipt={}", receipt.receipt));
+        let (id, kept) = (receipt.receipt.to_string(), body.clone());
+        let stored = self.store.ask(move |l| l.keep_receipt(&id, &kept, &row));
+        timeout(DISK_LIMIT, stored).await.map_err(late)?.map_err(|e| e.to_string())?;
+        Ok(body)
+    }
+
+    fn append(&self, entry: &Entry) {
+        match entry {
+            Entry::Admitted { .. } => tracing::info!(admitted = 1, at_ns = parloir_shell::BootTime::now_ns(), "admitted"),
+            Entry::Refused { code, .. } => tracing::warn!(code = code.name(), rule = code.rule(), "refused"),
+            Entry::Ended { reason, seconds_counted, .. } => tracing::info!(reason = reason.name(), seconds_counted, "ended"),
+            Entry::Asked { .. }
+            | Entry::DoorsOpened { .. }
+            | Entry::DoorsShut { .. }
+            | Entry::Relaunched { .. }
+            | Entry::Trouble { .. }
+            | Entry::Denied(_) => {}
+        }
+        let (event, call, detail) = translate::ledger_line(entry);
+        let row = self.row(event, call, detail);
+        self.store.tell("ledger row", move |l| l.append(&row).map(|_| ()));
+    }
+}
+
+fn to_bus(code: Code) -> BusError {
+    BusError::new(code.name(), code.hint())
+}

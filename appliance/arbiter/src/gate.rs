@@ -1,0 +1,127 @@
+//! Owns: the connection to gate: reconnecting, heartbeats both ways, messages as types.
+//! Never: judges what gate says; keeps a message for a later connection.
+//! Called by: main (spawns it), run (sends by the [`Link`] that `Input::GateUp` brings).
+
+use crate::channel::Channel;
+use crate::run::Input;
+use parloir_shell::{BootTime, fds};
+use parloir_wire::gate::{FromGate, HEARTBEAT_EVERY_MS, HEARTBEAT_LIMIT_MS, SIZE, ToGate};
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+
+/// How long after a failed or lost connection the next one is tried.
+const RECONNECT: Duration = Duration::from_millis(200);
+/// Heartbeats stop when the loop that owns the core has not turned for this long: gate then shuts every door.
+const PULSE_LIMIT_NS: u64 = 1_500_000_000;
+/// Messages that wait for the socket.
+const QUEUE: usize = 32;
+
+/// When the loop that owns the core last turned, `CLOCK_BOOTTIME` nanoseconds.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse(Arc<AtomicU64>);
+
+impl Pulse {
+    /// The loop has turned.
+    pub fn beat(&self) {
+        self.0.store(BootTime::now_ns(), Ordering::Relaxed);
+    }
+    fn alive(&self) -> bool {
+        BootTime::now_ns().saturating_sub(self.0.load(Ordering::Relaxed)) < PULSE_LIMIT_NS
+    }
+}
+
+/// Sends to gate over one connection; useless after it, so that no message meant for one gate reaches the next.
+#[derive(Clone, Debug)]
+pub struct Link {
+    queue: mpsc::Sender<(ToGate, Option<OwnedFd>)>,
+}
+
+impl Link {
+    /// Queues a message, with call's end of the lease's socketpair beside `Prepare` and `Relaunch`.
+    pub fn send(&self, message: ToGate, fd: Option<OwnedFd>) {
+        if let Err(error) = self.queue.try_send((message, fd)) {
+            // The connection is ending; `Input::GateGone` is on its way.
+            tracing::debug!(%error, "message to gate dropped");
+        }
+    }
+}
+
+/// Connects to gate again and again, for as long as the inputs are read.
+pub async fn run(path: PathBuf, pulse: Pulse, inputs: mpsc::Sender<Input>) {
+    let mut told = false;
+    while !inputs.is_closed() {
+        match fds::connect_to(&path).and_then(Channel::new) {
+            Ok(channel) => {
+                told = false;
+                let why = converse(&channel, &pulse, &inputs).await;
+                drop(channel);
+                tracing::warn!(%why, "gate is gone: its doors shut by themselves; connecting again");
+                let _ = inputs.send(Input::GateGone).await;
+            }
+            Err(error) => report(&path, &error, &mut told),
+        }
+        sleep(RECONNECT).await;
+    }
+}
+
+fn report(path: &Path, error: &io::Error, told: &mut bool) {
+    if !std::mem::replace(told, true) {
+        tracing::warn!(path = %path.display(), %error, "gate does not listen; trying on, see parloir-gate.service");
+    }
+}
+
+/// One connection from its first message to its end; answers why it ended.
+async fn converse(channel: &Channel, pulse: &Pulse, inputs: &mpsc::Sender<Input>) -> io::Error {
+    let (queue, mut waiting) = mpsc::channel(QUEUE);
+    let mut link = Some(Link { queue });
+    let mut beat = interval(Duration::from_millis(HEARTBEAT_EVERY_MS));
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut count = 0;
+    let mut silent_at = Instant::now() + Duration::from_millis(HEARTBEAT_LIMIT_MS);
+    loop {
+        let step = tokio::select! {
+            got = channel.recv(SIZE, 0) => match read(got) {
+                Ok(message) => {
+                    silent_at = Instant::now() + Duration::from_millis(HEARTBEAT_LIMIT_MS);
+                    hear(message, &mut link, inputs).await
+                }
+                Err(error) => Err(error),
+            },
+            Some((message, fd)) = waiting.recv() => {
+                let passed: Vec<_> = fd.iter().map(|f| f.as_fd()).collect();
+                channel.send(&message.encode(), &passed)
+            }
+            _ = beat.tick() => {
+                count += 1;
+                if pulse.alive() { channel.send(&ToGate::Heartbeat { count }.encode(), &[]) } else { Ok(()) }
+            }
+            () = sleep_until(silent_at) => Err(io::Error::new(io::ErrorKind::TimedOut, "no heartbeat from gate for 2 s")),
+        };
+        if let Err(error) = step {
+            return error;
+        }
+    }
+}
+
+fn read(got: io::Result<Option<fds::Message>>) -> io::Result<FromGate> {
+    let message = got?.ok_or_else(|| io::Error::new(io::ErrorKind::UnexpectedEof, "gate hung up"))?;
+    FromGate::decode(&message.bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))
+}
+
+/// Passes a message on. The first one must be `Hello`, and brings the means to answer.
+async fn hear(message: FromGate, link: &mut Option<Link>, inputs: &mpsc::Sender<Input>) -> io::Result<()> {
+    let input = match (message, link.take()) {
+        (FromGate::Hello { device, revision }, Some(link)) => Input::GateUp { link, device, revision },
+        (FromGate::Hello { .. }, None) => return Err(io::Error::new(io::ErrorKind::InvalidData, "gate said Hello twice")),
+        (_, Some(_)) => return Err(io::Error::new(io::ErrorKind::InvalidData, "gate did not say Hello first")),
+        (FromGate::Heartbeat { .. }, None) => return Ok(()),
+        (message, None) => Input::Gate(message),
+    };
+    inputs.send(input).await.map_err(|_| io::Error::other("the arbiter is ending"))
+}

@@ -1,0 +1,16 @@
+//! Owns: the decision's shell: turns the bus, gate, call, the courier and the database into events of `parloir-core`, and carries out its effects.
+//! Never: root, devices, the network; policy (that is the core's); a broadcast on the bus.
+//! Called by: the binary beside it; tests.
+
+pub mod bus;
+pub mod channel;
+pub mod documents;
+mod effects;
+pub mod gate;
+pub mod ledger;
+pub mod outbox;
+pub mod run;
+pub mod store;
+pub mod translate;
+pub mod view;
+pub mod visit;

@@ -1,0 +1,598 @@
+//! Owns: the one task that owns the core: every input becomes an event, in the order of arrival, and the effects are carried out.
+//! Never: decides anything that a person or the facility would notice; blocks longer than a second.
+//! Called by: main.
+
+use crate::bus::{Answer, Ask, Reply, Signal, Voice};
+use crate::channel::Channel;
+use crate::documents::{Documents, Keep, NotOpened, Opened};
+use crate::gate::{Link, Pulse};
+use crate::ledger::{Entry as Row, OpenVisit};
+use crate::outbox::{Matter, Outbox};
+use crate::store::{Store, StoreError};
+use crate::visit::Visit;
+use crate::{translate, view};
+use parloir_bus::error::BusError;
+use parloir_core::effect::Entry;
+use parloir_core::{Code, Effect, Event, Fresh, GateFact, Now, Owner, Request, State};
+use parloir_pass::{Id, Receipt, Typ};
+use parloir_seal::{Clock, Refused, random};
+use parloir_shell::{BootTime, notify};
+use parloir_wire::gate::{FromGate, ToGate};
+use parloir_wire::keys::KeyPress;
+use parloir_wire::lease::Fact;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+/// How often the loop turns at least: gate's heartbeats and the watchdog hang on it.
+const TURN: Duration = Duration::from_millis(250);
+
+/// Everything that reaches the arbiter.
+#[derive(Debug)]
+pub enum Input {
+    /// A bus call of somebody who may make it.
+    Bus {
+        /// Unique name.
+        caller: Owner,
+        /// What.
+        ask: Ask,
+        /// Where the answer goes.
+        answer: Answer,
+    },
+    /// A connection left the bus.
+    Vanished(Owner),
+    /// The bus itself is gone.
+    BusGone,
+    /// Gate is connected and said Hello.
+    GateUp {
+        /// The means to answer.
+        link: Link,
+        /// The box that it believes to be.
+        device: [u8; 16],
+        /// Highest door record that it has seen.
+        revision: u64,
+    },
+    /// The connection to gate ended.
+    GateGone,
+    /// A message of gate.
+    Gate(FromGate),
+    /// A fact of a call process, or why there are no more.
+    Call {
+        /// Its call.
+        call: Id,
+        /// Which of the call's processes.
+        run: u32,
+        /// What.
+        fact: Result<Fact, String>,
+    },
+    /// The holder of the keys closed its socket.
+    KeysDropped {
+        /// Who.
+        owner: Owner,
+        /// Which of the key sockets.
+        run: u64,
+    },
+    /// The service manager asks to stop.
+    Stop,
+}
+
+/// Why the arbiter ends; gate shuts every door then.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// No randomness: no nonce can be made.
+    #[error(transparent)]
+    Random(#[from] Refused),
+    /// The bus is gone.
+    #[error("bus: the connection ended; the service manager starts us again [org.parloir.Error.NoBus]")]
+    Bus,
+    /// The database is gone.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Who has the keys of the remote.
+pub(crate) struct Focus {
+    pub(crate) owner: Owner,
+    pub(crate) run: u64,
+    pub(crate) channel: Arc<Channel>,
+    pub(crate) reader: tokio::task::JoinHandle<()>,
+}
+
+impl Drop for Focus {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+/// What main brings.
+pub struct Parts {
+    /// Pure policy.
+    pub core: State,
+    /// Keys and documents.
+    pub documents: Documents,
+    /// The database.
+    pub store: Store,
+    /// For tasks that this one starts.
+    pub inputs: mpsc::Sender<Input>,
+    /// To the bus.
+    pub voice: Voice,
+    /// Gate's heartbeats hang on it.
+    pub pulse: Pulse,
+    /// `/proc/sys/kernel/random/boot_id`.
+    pub boot: String,
+}
+
+/// The owner of the core.
+pub struct Arbiter {
+    pub(crate) core: State,
+    pub(crate) documents: Documents,
+    pub(crate) store: Store,
+    pub(crate) inputs: mpsc::Sender<Input>,
+    voice: Voice,
+    pulse: Pulse,
+    boot: String,
+    pub(crate) gate: Option<Link>,
+    door_record: Option<Box<[u8; 256]>>,
+    screen: Option<Owner>,
+    courier: Option<Owner>,
+    answers: BTreeMap<u64, Answer>,
+    next_request: u64,
+    pub(crate) outbox: Outbox,
+    pub(crate) visit: Option<Visit>,
+    pub(crate) route: Option<Id>,
+    pub(crate) focus: Option<Focus>,
+    pub(crate) last_key: Option<KeyPress>,
+    /// The call whose open-visit record is on disk: without it no door opens.
+    pub(crate) recorded: Option<Id>,
+    /// Receipts that could not be sealed or stored yet.
+    pub(crate) unsealed: Vec<Receipt>,
+    revision: u64,
+    phase: &'static str,
+}
+
+impl Arbiter {
+    /// Knows nothing yet.
+    ///
+    /// # Errors
+    /// No randomness.
+    pub fn new(parts: Parts) -> Result<Self, Fatal> {
+        Ok(Self {
+            core: parts.core,
+            documents: parts.documents,
+            store: parts.store,
+            inputs: parts.inputs,
+            voice: parts.voice,
+            pulse: parts.pulse,
+            boot: parts.boot,
+            gate: None,
+            door_record: None,
+            screen: None,
+            courier: None,
+            answers: BTreeMap::new(),
+            next_request: 0,
+            outbox: Outbox::new(u32::from_le_bytes(random::bytes()?)),
+            visit: None,
+            route: None,
+            focus: None,
+            last_key: None,
+            recorded: None,
+            unsealed: Vec::new(),
+            revision: 0,
+            phase: "",
+        })
+    }
+
+    /// Takes up what an earlier run left: kept documents, receipts that wait, a visit that nobody closed.
+    ///
+    /// # Errors
+    /// The database does not answer.
+    pub async fn restore(&mut self) -> Result<(), Fatal> {
+        let denied = self.store.ask(|l| l.denied()).await?;
+        self.documents.restore_denied(denied);
+        for typ in [Typ::Authority, Typ::Policy] {
+            if let Some(body) = self.store.ask(move |l| l.document(typ.name())).await? {
+                // A kept document that no longer verifies (roots changed with the image) is as good as none.
+                let _ = self.deliver(typ.name(), body).await;
+            }
+        }
+        for (id, body) in self.store.ask(|l| l.waiting_receipts()).await? {
+            self.outbox.push(Matter::Receipt(id), body);
+        }
+        if let Some(open) = self.store.ask(|l| l.open_visit()).await? {
+            self.recover(&open).await;
+        }
+        let started = self.row("started", String::new(), format!("version={}", env!("CARGO_PKG_VERSION")));
+        self.store.tell("ledger row", move |l| l.append(&started).map(|_| ()));
+        Ok(())
+    }
+
+    async fn recover(&mut self, open: &OpenVisit) {
+        match serde_json::from_str::<Receipt>(&open.draft) {
+            Ok(receipt) => {
+                let rebooted = open.boot != self.boot;
+                tracing::warn!(call = %receipt.call, rebooted, "a visit was not closed: making its receipt now");
+                self.step(Event::Recovered { receipt: Box::new(receipt), rebooted }).await;
+            }
+            Err(error) => tracing::warn!(%error, "the open-visit record cannot be read; no receipt can be made of it"),
+        }
+    }
+
+    /// Until the service manager or the bus ends it.
+    ///
+    /// # Errors
+    /// See [`Fatal`].
+    pub async fn run(mut self, mut queue: mpsc::Receiver<Input>) -> Result<(), Fatal> {
+        let mut turn = interval(TURN);
+        turn.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.pulse.beat();
+            let due = self.core.deadline().map(|at| Duration::from_millis(at.saturating_sub(now().mono_ms)));
+            tokio::select! {
+                input = queue.recv() => match input {
+                    None | Some(Input::Stop) => return Ok(()),
+                    Some(Input::BusGone) => return Err(Fatal::Bus),
+                    Some(input) => self.take(input).await?,
+                },
+                () = sleep(due.unwrap_or(TURN)), if due.is_some() => self.step(Event::Tick { fresh: random::id()? }).await,
+                _ = turn.tick() => {
+                    notify::watchdog();
+                    self.seal_waiting().await;
+                }
+            }
+        }
+    }
+
+    async fn take(&mut self, input: Input) -> Result<(), Fatal> {
+        match input {
+            Input::Bus { caller, ask, answer } => self.bus(caller, ask, answer).await?,
+            Input::Vanished(owner) => self.vanished(owner).await?,
+            Input::GateUp { link, device, revision } => {
+                tracing::info!(revision, "gate connected");
+                self.gate = Some(link);
+                self.forward_door_record();
+                self.step(Event::Gate(GateFact::Hello { device: Id(device) })).await;
+            }
+            Input::GateGone => {
+                self.gate = None;
+                self.step(Event::Gate(GateFact::Gone)).await;
+            }
+            Input::Gate(message) => self.from_gate(&message).await,
+            Input::Call { call, run, fact } => self.from_call(call, run, fact).await,
+            Input::KeysDropped { owner, run } => {
+                if self.focus.as_ref().is_some_and(|f| f.run == run) {
+                    self.step(Event::FocusDropped { owner }).await;
+                }
+            }
+            // Both end the loop before they come here.
+            Input::BusGone | Input::Stop => {}
+        }
+        Ok(())
+    }
+
+    async fn bus(&mut self, caller: Owner, ask: Ask, answer: Answer) -> Result<(), Fatal> {
+        let courier = self.courier.as_ref() == Some(&caller);
+        match ask {
+            Ask::AttachCourier => {
+                self.attach_courier(caller).await?;
+                let _ = answer.send(Ok(Reply::Done));
+                self.send_waiting();
+            }
+            Ask::Online(_) | Ask::Deliver { .. } | Ask::Sent(_) | Ask::Signalling(_) if !courier => {
+                let hint = "The caller is not the courier that attached last; let it call Attach.";
+                let _ = answer.send(Err(BusError::new("NotCourier", hint)));
+            }
+            Ask::Online(up) => {
+                self.step(Event::Online { up, fresh: random::id()? }).await;
+                let _ = answer.send(Ok(Reply::Done));
+            }
+            Ask::Deliver { kind, body } => {
+                let delivered = self.deliver(&kind, body).await.map(|()| Reply::Done);
+                let _ = answer.send(delivered.map_err(|no| BusError::new(no.code, no.hint)));
+            }
+            Ask::Sent(id) => {
+                self.sent(id);
+                let _ = answer.send(Ok(Reply::Done));
+            }
+            Ask::Attach | Ask::Place { .. } | Ask::End | Ask::Let { .. } | Ask::Frames | Ask::Dismiss | Ask::Focus | Ask::Signalling(_) => {
+                let request = Request(self.next_request);
+                self.next_request += 1;
+                self.answers.insert(request.0, answer);
+                if matches!(ask, Ask::Attach) {
+                    self.screen = Some(caller.clone());
+                }
+                if let Some(event) = to_event(request, caller, ask)? {
+                    self.step(event).await;
+                }
+                if let Some(answer) = self.answers.remove(&request.0) {
+                    tracing::error!("a bus call was left without an answer");
+                    let _ = answer.send(Err(BusError::new("Internal", Code::Internal.hint())));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn attach_courier(&mut self, caller: Owner) -> Result<(), Fatal> {
+        if self.courier.as_ref() != Some(&caller) {
+            tracing::info!("courier attached");
+            self.courier = Some(caller);
+            // It says itself whether it is online; until then nothing may rely on the one before.
+            self.step(Event::Online { up: false, fresh: random::id()? }).await;
+        }
+        Ok(())
+    }
+
+    async fn vanished(&mut self, owner: Owner) -> Result<(), Fatal> {
+        if self.courier.as_ref() == Some(&owner) {
+            self.courier = None;
+            self.step(Event::Online { up: false, fresh: random::id()? }).await;
+        }
+        if self.screen.as_ref() == Some(&owner) {
+            self.screen = None;
+        }
+        self.step(Event::OwnerGone { owner }).await;
+        Ok(())
+    }
+
+    async fn from_gate(&mut self, message: &FromGate) {
+        match message {
+            FromGate::Key(press) => self.last_key = Some(*press),
+            FromGate::RecordKept { revision } => tracing::info!(revision, "gate keeps the door record"),
+            FromGate::Opened { media, at_ns, .. } => tracing::info!(opened = 1, media, at_ns, "opened"),
+            FromGate::Shut { reason, at_ns, took_ms, .. } => {
+                tracing::info!(shut_reason = ?reason, took_ms, at_ns, "shut");
+            }
+            FromGate::Refused { why, .. } => tracing::warn!(gate_refusal = ?why, "gate refused"),
+            FromGate::Heartbeat { .. } | FromGate::Hello { .. } => {}
+            FromGate::Prepared { .. } => tracing::debug!("prepared"),
+            FromGate::CallGone { .. } => tracing::warn!("the call process is gone"),
+            FromGate::Relaunched { .. } => tracing::info!("the call process runs again"),
+        }
+        if let Some(fact) = translate::from_gate(message) {
+            self.step(Event::Gate(fact)).await;
+        }
+    }
+
+    async fn from_call(&mut self, call: Id, run: u32, fact: Result<Fact, String>) {
+        if !self.visit.as_ref().is_some_and(|v| v.is_current(call, run)) {
+            return;
+        }
+        let fact = match fact {
+            Ok(fact) => {
+                log_fact(&fact);
+                translate::from_call(&fact)
+            }
+            Err(why) => {
+                tracing::info!(%why, "call process: no more facts");
+                parloir_core::CallFact::HungUp
+            }
+        };
+        self.step(Event::Call { call, fact }).await;
+    }
+
+    fn forward_door_record(&self) {
+        if let (Some(gate), Some(record)) = (&self.gate, &self.door_record) {
+            gate.send(ToGate::DoorRecord { record: record.clone() }, None);
+        }
+    }
+
+    /// A body from the courier, or one that was kept.
+    async fn deliver(&mut self, kind: &str, body: Vec<u8>) -> Result<(), NotOpened> {
+        self.deliver_one(kind, body).await?;
+        if kind == Typ::Authority.name() {
+            for (typ, body) in self.documents.take_waiting() {
+                if let Err(no) = self.deliver_one(typ.name(), body).await {
+                    tracing::warn!(kind = typ.name(), code = no.code, hint = no.hint, "document dropped");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn deliver_one(&mut self, kind: &str, body: Vec<u8>) -> Result<(), NotOpened> {
+        let clock = self.core.wall(now()).seconds().map_or(Clock::Untrusted, Clock::Unix);
+        match self.documents.open(kind, body, clock) {
+            Ok(Opened::DoorRecord(record)) => {
+                self.door_record = Some(record);
+                self.forward_door_record();
+                Ok(())
+            }
+            Ok(Opened::Waits) => Ok(()),
+            Ok(Opened::Event(event, keep)) => {
+                for target in self.documents.recognise(&event) {
+                    self.step(Event::DenyRestored(target)).await;
+                }
+                match self.step_keeping(*event, keep).await {
+                    None => Ok(()),
+                    Some(code) => Err(NotOpened { code: code.name(), hint: code.hint().to_owned(), forged: None }),
+                }
+            }
+            Err(no) => {
+                tracing::warn!(kind, code = no.code, hint = no.hint, "document refused");
+                if let Some(typ) = no.forged {
+                    self.step(Event::Unverified { typ }).await;
+                }
+                Err(no)
+            }
+        }
+    }
+
+    /// One event and all that follows from it.
+    pub(crate) async fn step(&mut self, event: Event) {
+        self.step_keeping(event, Keep::Nothing).await;
+    }
+
+    /// As [`Self::step`]; what the document brought is kept if the core takes it. Answers the core's refusal, if there is one.
+    async fn step_keeping(&mut self, event: Event, keep: Keep) -> Option<Code> {
+        let mut events = VecDeque::from([event]);
+        let (mut keep, mut refusal, mut changed) = (Some(keep), None, false);
+        while let Some(event) = events.pop_front() {
+            let effects = self.core.step(now(), event);
+            if let Some(keep) = keep.take() {
+                refusal = effects.iter().find_map(refused);
+                let admitted = effects.iter().any(|e| matches!(e, Effect::Ledger(Entry::Admitted { .. })));
+                if refusal.is_none() && (admitted || !matches!(keep, Keep::Grant(_))) {
+                    self.keep(&keep);
+                }
+            }
+            for effect in effects {
+                changed |= effect == Effect::ViewChanged;
+                self.carry_out(effect, &mut events).await;
+            }
+        }
+        if changed {
+            self.announce();
+        }
+        refusal
+    }
+
+    fn keep(&mut self, keep: &Keep) {
+        self.documents.keep(keep);
+        let (typ, body, revision) = match keep {
+            Keep::Authority(keyring, body) => (Typ::Authority, body.clone(), keyring.authority().revision),
+            Keep::Policy(body, revision) => (Typ::Policy, body.clone(), *revision),
+            Keep::Nothing | Keep::Grant(_) => return,
+        };
+        tracing::info!(kind = typ.name(), revision, "document taken");
+        self.store.tell("document", move |l| l.keep_document(typ.name(), &body, revision));
+    }
+
+    /// Tells the screen, and the log when the phase is another one.
+    fn announce(&mut self) {
+        self.revision += 1;
+        let view = self.core.view();
+        let phase = view::word(view.phase);
+        if phase != std::mem::replace(&mut self.phase, phase) {
+            tracing::info!(phase, "phase");
+        }
+        if let Some(screen) = &self.screen {
+            self.voice.say(screen, Signal::Changed(Box::new(view::to_bus(&view, self.revision))));
+        }
+    }
+
+    /// Answers a bus call.
+    pub(crate) fn answer(&mut self, request: Request, reply: Result<Reply, BusError>) {
+        match self.answers.remove(&request.0) {
+            Some(answer) => {
+                let _ = answer.send(reply);
+            }
+            None => tracing::error!("an answer to nobody"),
+        }
+    }
+
+    /// The view as the bus carries it.
+    pub(crate) fn bus_view(&self) -> parloir_bus::view::View {
+        view::to_bus(&self.core.view(), self.revision)
+    }
+
+    /// Puts an item into the outbox and sends it, if there is a courier.
+    pub(crate) fn post(&mut self, matter: Matter, body: Vec<u8>) {
+        let kind = matter.kind();
+        let id = self.outbox.push(matter, body.clone());
+        if let Some(courier) = &self.courier {
+            self.voice.say(courier, Signal::Send { id, kind, body });
+        }
+    }
+
+    /// Tells the courier which call wants signalling, if any.
+    pub(crate) fn say_route(&self) {
+        if let Some(courier) = &self.courier {
+            let call = self.route.map_or_else(String::new, |call| call.to_string());
+            self.voice.say(courier, Signal::Route { call });
+        }
+    }
+
+    fn send_waiting(&self) {
+        if let Some(courier) = &self.courier {
+            for (id, kind, body) in self.outbox.waiting() {
+                self.voice.say(courier, Signal::Send { id, kind, body: body.to_vec() });
+            }
+        }
+        self.say_route();
+    }
+
+    fn sent(&mut self, id: u64) {
+        if let Some(Matter::Receipt(receipt)) = self.outbox.sent(id) {
+            tracing::info!(receipt, "receipt sent");
+            self.store.tell("sent receipt", move |l| l.receipt_sent(&receipt));
+        }
+    }
+
+    /// A ledger row of now.
+    pub(crate) fn row(&self, event: &str, call: String, detail: String) -> Row {
+        Row {
+            boot: self.boot.clone(),
+            at_ns: BootTime::now_ns(),
+            wall_s: self.core.wall(now()).seconds().unwrap_or(0),
+            event: event.to_owned(),
+            call,
+            detail,
+        }
+    }
+
+    /// An open-visit record of now.
+    pub(crate) fn open_visit(&self, draft: String) -> OpenVisit {
+        OpenVisit { boot: self.boot.clone(), at_ns: BootTime::now_ns(), draft }
+    }
+}
+
+/// Now, for the core.
+pub(crate) fn now() -> Now {
+    Now { mono_ms: BootTime::now_ns() / 1_000_000 }
+}
+
+fn refused(effect: &Effect) -> Option<Code> {
+    match effect {
+        Effect::Ledger(Entry::Refused { code, .. }) => Some(*code),
+        _ => None,
+    }
+}
+
+fn to_event(request: Request, caller: Owner, ask: Ask) -> Result<Option<Event>, Fatal> {
+    Ok(Some(match ask {
+        Ask::Attach => Event::Attach { request, caller },
+        Ask::Place { contact, video, serial } => {
+            let fresh = Fresh { call: random::id()?, nonce: random::id()?, receipt: random::id()? };
+            Event::Place { request, caller, contact, video, serial, fresh }
+        }
+        Ask::End => Event::End { request, caller },
+        Ask::Let { camera, microphone, serial } => Event::Let { request, caller, camera, microphone, serial },
+        Ask::Frames => Event::Frames { request, caller },
+        Ask::Dismiss => Event::Dismiss { request, caller },
+        Ask::Focus => Event::Focus { request, caller },
+        Ask::Signalling(call) => Event::Signalling { request, call },
+        // The courier's own, answered before this.
+        Ask::AttachCourier | Ask::Online(_) | Ask::Deliver { .. } | Ask::Sent(_) => return Ok(None),
+    }))
+}
+
+/// One line for each fact, with fields that tools read.
+fn log_fact(fact: &Fact) {
+    match fact {
+        Fact::Ready { at_ns } => tracing::info!(ready = 1, at_ns, "call ready"),
+        Fact::FarVerified { .. } => tracing::info!(far_verified = 1, "far certificate verified"),
+        Fact::FirstPicture { at_ns, width, height, codec } => {
+            tracing::info!(first_picture = 1, at_ns, width, height, %codec, "first picture");
+        }
+        Fact::FirstSound { at_ns } => tracing::info!(first_sound = 1, at_ns, "first sound"),
+        Fact::Decoding { on, at_ns } => tracing::info!(decoding = on, at_ns, "decoding"),
+        Fact::Progress(p) => tracing::info!(
+            frames_decoded = p.frames_decoded,
+            width = p.width,
+            height = p.height,
+            audio_level = p.audio_level,
+            in_kbps = p.in_kbps,
+            out_kbps = p.out_kbps,
+            target_kbps = p.target_kbps,
+            rtt_ms = p.rtt_ms,
+            loss_permille = p.loss_permille,
+            at_ns = p.at_ns,
+            "progress"
+        ),
+        Fact::Lets { camera, microphone } => tracing::info!(camera, microphone, "lets"),
+        Fact::FarLeft => tracing::info!("far side left"),
+        Fact::Trouble { what, detail } => tracing::warn!(trouble = ?what, detail, "call has trouble"),
+    }
+}

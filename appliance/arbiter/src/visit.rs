@@ -1,0 +1,199 @@
+//! Owns: what one visit needs besides policy: its certificate, and the arbiter's socket to its call process.
+//! Never: lets a private key out but in a sealed memory file to that call process.
+//! Called by: run (the core's effects).
+
+use crate::channel::Channel;
+use crate::run::Input;
+use parloir_pass::{Bytes32, Id};
+use parloir_shell::{fds, memfd};
+use parloir_wire::lease::{Fact, MAX, ToCall};
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
+use sha2::{Digest as _, Sha256};
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::mpsc;
+
+/// The certificate starts this long ago and ends this long ahead: a box whose clock is some hours wrong still makes one that the
+/// far end takes, and nobody can use it after the day.
+const VALIDITY: Duration = Duration::from_secs(24 * 3600);
+
+/// The DTLS certificate of one visit (RFC 8827: self-signed, known by its fingerprint alone).
+pub struct Certificate {
+    /// SHA-256 of its DER bytes (RFC 8122).
+    pub fingerprint: Bytes32,
+    /// Sealed memory file: certificate, then PKCS#8 key, PEM.
+    pem: OwnedFd,
+}
+
+impl Certificate {
+    /// A fresh P-256 key and a certificate for it. `name` is random: the far side must not learn which box this is.
+    ///
+    /// # Errors
+    /// No randomness, or no memory file.
+    pub fn make(name: &Id) -> io::Result<Self> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(io::Error::other)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name.to_string());
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let day = |at: Duration| rcgen::date_time_ymd(1970, 1, 1) + at;
+        (params.not_before, params.not_after) = (day(now.saturating_sub(VALIDITY)), day(now + VALIDITY));
+        let certificate = params.self_signed(&key).map_err(io::Error::other)?;
+        let fingerprint = Bytes32(Sha256::digest(certificate.der()).into());
+        let pem = format!("{}{}", certificate.pem(), key.serialize_pem());
+        Ok(Self { fingerprint, pem: memfd::sealed(c"parloir-certificate", pem.as_bytes())? })
+    }
+}
+
+/// A visit from the making of its certificate to its end.
+pub struct Visit {
+    /// The call, which is the lease too.
+    pub call: Id,
+    certificate: Certificate,
+    /// Counts the call processes of this visit; what an earlier one still says is not heard.
+    run: u32,
+    channel: Option<Arc<Channel>>,
+    /// What gate names when the process is to start: kept until it is passed.
+    reader: Option<tokio::task::JoinHandle<()>>,
+}
+
+impl Visit {
+    /// With a certificate of its own.
+    ///
+    /// # Errors
+    /// As [`Certificate::make`].
+    pub fn new(call: Id, certificate_name: &Id) -> io::Result<Self> {
+        Ok(Self { call, certificate: Certificate::make(certificate_name)?, run: 0, channel: None, reader: None })
+    }
+
+    /// Fingerprint of the certificate.
+    #[must_use]
+    pub const fn fingerprint(&self) -> Bytes32 {
+        self.certificate.fingerprint
+    }
+
+    /// A new socketpair for a new call process: call's end, to be passed to gate. The old one, if any, is closed.
+    ///
+    /// # Errors
+    /// Out of descriptors.
+    pub fn open(&mut self, inputs: &mpsc::Sender<Input>) -> io::Result<OwnedFd> {
+        self.stop_reading();
+        let (ours, theirs) = fds::pair()?;
+        let channel = Arc::new(Channel::new(ours)?);
+        self.run += 1;
+        self.reader = Some(tokio::spawn(read(channel.clone(), self.call, self.run, inputs.clone())));
+        self.channel = Some(channel);
+        Ok(theirs)
+    }
+
+    /// Whether a fact comes from the call process that runs now.
+    #[must_use]
+    pub fn is_current(&self, call: Id, run: u32) -> bool {
+        self.call == call && self.run == run
+    }
+
+    /// Sends the certificate: the first message to each call process.
+    pub fn send_certificate(&self) {
+        self.send(&ToCall::Certificate, &[self.certificate.pem.as_fd()]);
+    }
+
+    /// Sends a message. One that does not go is logged: a call process that does not read is ended by the core's deadlines.
+    pub fn send(&self, message: &ToCall, passed: &[BorrowedFd<'_>]) {
+        let sent = self.channel.as_ref().map_or_else(
+            || Err(io::Error::new(io::ErrorKind::NotConnected, "no call process yet")),
+            |channel| channel.send(&message.encode(), passed),
+        );
+        if let Err(error) = sent {
+            tracing::warn!(%error, "message to call not sent");
+        }
+    }
+
+    /// Makes a socketpair, passes call its end and gives the other.
+    ///
+    /// # Errors
+    /// Out of descriptors.
+    pub fn hand(&self, message: &ToCall) -> io::Result<OwnedFd> {
+        let (theirs, others) = fds::pair()?;
+        self.send(message, &[theirs.as_fd()]);
+        Ok(others)
+    }
+
+    fn stop_reading(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.abort();
+        }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.stop_reading();
+    }
+}
+
+/// Facts of one call process until it hangs up; a malformed one ends it, for no honest call sends one.
+async fn read(channel: Arc<Channel>, call: Id, run: u32, inputs: mpsc::Sender<Input>) {
+    loop {
+        let fact = match channel.recv(MAX, 0).await {
+            Ok(Some(message)) => Fact::decode(&message.bytes).map_err(|e| e.to_string()),
+            Ok(None) => Err("hung up".to_owned()),
+            Err(error) => Err(error.to_string()),
+        };
+        let last = fact.is_err();
+        if inputs.send(Input::Call { call, run, fact }).await.is_err() || last {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Certificate, Visit};
+    use parloir_pass::Id;
+    use parloir_shell::{fds, memfd};
+    use parloir_wire::lease::{Fact, MAX, ToCall};
+    use sha2::{Digest as _, Sha256};
+
+    #[test]
+    fn each_certificate_is_new_and_its_fingerprint_is_its_own() {
+        let (a, b) = (Certificate::make(&Id([1; 16])).unwrap(), Certificate::make(&Id([1; 16])).unwrap());
+        assert_ne!(a.fingerprint, b.fingerprint);
+        let text = String::from_utf8(memfd::read_sealed(a.pem, 8192).unwrap()).unwrap();
+        let (certificate, key) = text.split_at(text.find("-----BEGIN PRIVATE KEY").unwrap());
+        assert!(certificate.starts_with("-----BEGIN CERTIFICATE") && key.contains("-----END PRIVATE KEY"));
+        let der = pem_body(certificate);
+        assert_eq!(<[u8; 32]>::from(Sha256::digest(der)), a.fingerprint.0);
+    }
+
+    fn pem_body(pem: &str) -> Vec<u8> {
+        const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let (mut out, mut group, mut bits) = (Vec::new(), 0_u32, 0);
+        for c in pem.lines().filter(|l| !l.starts_with("-----")).flat_map(str::bytes).filter(|c| *c != b'=') {
+            group = group << 6 | u32::try_from(ALPHABET.iter().position(|a| *a == c).unwrap()).unwrap();
+            bits += 6;
+            if bits >= 8 {
+                bits -= 8;
+                out.push((group >> bits & 0xff) as u8);
+            }
+        }
+        out
+    }
+
+    #[tokio::test]
+    async fn facts_of_a_replaced_call_process_are_not_current() {
+        let (inputs, mut heard) = tokio::sync::mpsc::channel(8);
+        let mut visit = Visit::new(Id([7; 16]), &Id([8; 16])).unwrap();
+        let first = visit.open(&inputs).unwrap();
+        visit.send_certificate();
+        let got = fds::recv(&first, MAX, 1).unwrap().unwrap();
+        assert_eq!((ToCall::decode(&got.bytes).unwrap(), got.fds.len()), (ToCall::Certificate, 1));
+        fds::send(&first, &Fact::FarLeft.encode(), &[]).unwrap();
+        let Some(crate::run::Input::Call { call, run, fact }) = heard.recv().await else { panic!("no fact") };
+        assert!(visit.is_current(call, run) && fact == Ok(Fact::FarLeft));
+        let _second = visit.open(&inputs).unwrap();
+        assert!(!visit.is_current(call, run));
+        assert!(fds::recv(&first, MAX, 1).unwrap().is_none(), "the replaced end hangs up");
+    }
+}
