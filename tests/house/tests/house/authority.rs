@@ -1,0 +1,127 @@
+//! Owns: that `systemd/cells.toml` and the files beside it say the same.
+//! Never: takes the word of one file.
+//! Called by: the house tests.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use parloir_bench::cells::{Cells, Start};
+use parloir_house::{direct, files, metadata, root, text};
+
+fn cells() -> Cells {
+    Cells::read(&root().join("systemd/cells.toml")).expect("cells.toml is read")
+}
+
+#[test]
+fn every_cell_has_a_binary_of_this_workspace() {
+    let metadata = metadata();
+    for cell in cells().cell {
+        let built = metadata["packages"].as_array().into_iter().flatten().any(|package| {
+            let targets = package["targets"].as_array().into_iter().flatten();
+            targets.clone().any(|t| t["name"] == cell.binary.as_str() && t["kind"] == serde_json::json!(["bin"]))
+        });
+        assert!(built, "{} names the binary {}, which nothing builds", cell.name, cell.binary);
+    }
+}
+
+#[test]
+fn only_cells_with_bus_rights_speak_to_the_bus() {
+    let metadata = metadata();
+    for cell in cells().cell {
+        let speaks = direct(&metadata, &cell.binary).iter().any(|d| d == "zbus");
+        let may = !(cell.bus.owns.is_empty() && cell.bus.calls.is_empty());
+        assert_eq!(speaks, may, "{}: its crate and its bus rights in cells.toml differ", cell.name);
+    }
+}
+
+/// Rights of a bus policy: user, `own` or `call`, name or interface.
+type Right = (String, &'static str, String);
+
+fn rights_of_policy_files() -> BTreeSet<Right> {
+    let mut rights = BTreeSet::new();
+    let policies = files().into_iter().filter(|p| p.starts_with("systemd/dbus") && p.extension().is_some_and(|e| e == "conf"));
+    for path in policies {
+        let text = without_comments(&text(&path));
+        let mut user = String::new();
+        for tag in text.split('<').skip(1) {
+            if tag.starts_with("policy") {
+                user = attribute(tag, "user").unwrap_or_else(|| "*".to_owned());
+            }
+            if !tag.starts_with("allow") {
+                continue;
+            }
+            if let Some(name) = attribute(tag, "own") {
+                rights.insert((user.clone(), "own", name));
+            }
+            // Replies and signals of the bus itself are no rights of ours.
+            if let Some(interface) = attribute(tag, "send_interface").filter(|i| i.starts_with("org.parloir.")) {
+                let signal = attribute(tag, "send_type").is_some_and(|t| t == "signal") || user == "parloir-arbiter";
+                if !signal {
+                    rights.insert((user.clone(), "call", interface));
+                }
+            }
+        }
+    }
+    rights
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let (_, after) = tag.split_once(&format!(" {name}=\""))?;
+    Some(after.split('"').next()?.to_owned())
+}
+
+fn without_comments(text: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("<!--") {
+        out.push_str(before);
+        rest = after.split_once("-->").map_or("", |(_, tail)| tail);
+    }
+    out + rest
+}
+
+#[test]
+fn the_bus_policy_gives_exactly_what_the_cells_have() {
+    let mut wanted = BTreeSet::new();
+    for cell in cells().cell {
+        wanted.extend(cell.bus.owns.iter().map(|name| (cell.user.clone(), "own", name.clone())));
+        wanted.extend(cell.bus.calls.iter().map(|name| (cell.user.clone(), "call", name.clone())));
+    }
+    assert_eq!(rights_of_policy_files(), wanted, "systemd/dbus and cells.toml differ");
+}
+
+#[test]
+fn a_comment_in_a_policy_gives_nothing() {
+    assert_eq!(without_comments("a<!-- <allow own=\"x\"/> -->b"), "ab");
+    assert_eq!(attribute("allow own=\"x\"/>", "own").as_deref(), Some("x"));
+}
+
+#[test]
+fn the_interfaces_that_cells_call_have_a_file() {
+    for interface in cells().cell.iter().flat_map(|cell| &cell.bus.calls) {
+        let short = interface.rsplit('.').next().unwrap_or_default();
+        let file = format!("appliance/bus/dbus/{short}.xml");
+        assert!(text(Path::new(&file)).contains(&format!("interface name=\"{interface}\"")), "{file} does not define {interface}");
+    }
+}
+
+#[test]
+fn sockets_have_two_ends() {
+    let cells = cells();
+    for cell in &cells.cell {
+        for socket in &cell.sockets {
+            let peer = cells.named(&socket.peer).unwrap_or_else(|| panic!("{}: no cell {}", cell.name, socket.peer));
+            let there = peer.sockets.iter().any(|s| s.path == socket.path && s.peer == cell.name && s.role != socket.role);
+            assert!(there, "{} {} {}: {} does not have the other end", cell.name, socket.role, socket.path, socket.peer);
+        }
+    }
+}
+
+#[test]
+fn only_call_and_link_reach_a_network_and_only_call_starts_by_socket() {
+    for cell in cells().cell {
+        assert_eq!(!cell.network.is_empty(), ["call", "link"].contains(&cell.name.as_str()), "{}: network", cell.name);
+        assert_eq!(cell.start == Start::Socket, cell.name == "call", "{}: start", cell.name);
+        assert!(!cell.death.is_empty() && !cell.what.is_empty(), "{}: words", cell.name);
+    }
+}

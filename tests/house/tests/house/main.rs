@@ -1,0 +1,11 @@
+//! Owns: the tests over the tree itself: rooms, walls, budgets, trace, authority, licences, scripts.
+//! Never: starts a process of the product.
+//! Called by: `scripts/test house`.
+
+mod authority;
+mod budgets;
+mod licences;
+mod scripts;
+mod trace;
+mod tree;
+mod walls;
