@@ -29,16 +29,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make the keys, documents and certificates of a new site with one box.
     Init(init::Args),
-    /// Verify a document and print what it says.
     Inspect(inspect::Args),
-    /// Say what is wrong with a policy before it is signed.
     LintPolicy(lint::Args),
     /// Receipts of visits.
     #[command(subcommand)]
     Receipt(receipt::Command),
-    /// Write the JSON Schema and a worked example of every document.
     Schema(schema::Args),
 }
 

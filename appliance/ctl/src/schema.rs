@@ -1,4 +1,65 @@
+//! Owns: `parloirctl schema`: the published JSON Schemas (2020-12) and examples.
+//! Never: a schema that is written by hand.
+//! Called by: main.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use parloir_issuer::{example::Example, files};
+use parloir_pass::{Ask, Beat, Deny, Entitlement, Grant, Parcel, Receipt, SitePolicy, Statement, Time, Typ};
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde::Serialize;
+use serde_json::{Value, json};
+
 use crate::Fault;
+
+/// Write the JSON Schema and a worked example of every document.
+///
+/// DIR/NAME.json and DIR/examples/NAME.json, of the payloads; the example of the parcel holds the compact JWS of two.
 #[derive(clap::Args)]
-pub struct Args {}
-pub fn run(_: &Args) -> Result<(), Fault> { Ok(()) }
+pub struct Args {
+    /// Directory to write to.
+    #[arg(long, value_name = "DIR", default_value = "docs/schema")]
+    out: PathBuf,
+}
+
+/// Writes all.
+pub fn run(args: &Args) -> Result<(), Fault> {
+    let out = &args.out;
+    let examples = out.join("examples");
+    fs::create_dir_all(&examples)
+        .map_err(|e| Fault::new(examples.display(), e, "choose a directory that can be made", "File"))?;
+    let site = Example::default();
+    let receipt = site.receipt()?;
+    let parcel = Parcel { receipt: site.box_key().sign_receipt(&receipt)?, visitor: receipt.visitor_statement.clone() };
+    write(out, Typ::Authority.name(), &site.authority()?)?;
+    write::<SitePolicy>(out, Typ::Policy.name(), &site.policy())?;
+    write::<Entitlement>(out, Typ::Entitlement.name(), &site.person())?;
+    write::<Ask>(out, Typ::Ask.name(), &site.ask())?;
+    write::<Grant>(out, Typ::Grant.name(), &site.grant())?;
+    write::<Time>(out, Typ::Time.name(), &site.time())?;
+    write::<Statement>(out, Typ::Statement.name(), &site.statement())?;
+    write::<Beat>(out, Typ::Beat.name(), &site.beat())?;
+    write::<Deny>(out, Typ::Deny.name(), &site.deny())?;
+    write::<Receipt>(out, Typ::Receipt.name(), &receipt)?;
+    write(out, "parcel", &parcel)
+}
+
+fn write<D: JsonSchema + Serialize>(out: &Path, name: &str, example: &D) -> Result<(), Fault> {
+    let fault = |e: serde_json::Error| Fault::new(name, e, "report this as a fault of parloirctl", "Internal");
+    let schema = serde_json::to_string_pretty(&schema_of::<D>(name)).map_err(fault)?;
+    files::write(&out.join(format!("{name}.json")), schema + "\n")?;
+    let example = serde_json::to_string_pretty(example).map_err(fault)?;
+    Ok(files::write(&out.join(format!("examples/{name}.json")), example + "\n")?)
+}
+
+fn schema_of<D: JsonSchema>(name: &str) -> Value {
+    let generator = SchemaGenerator::new(SchemaSettings::draft2020_12());
+    let mut schema = generator.into_root_schema_for::<D>().to_value();
+    schema["$id"] = json!(format!("urn:parloir:schema:v1:{name}"));
+    if let Some(version) = schema.pointer_mut("/properties/v") {
+        *version = json!({ "description": "Version, 1.", "const": 1 });
+    }
+    schema
+}
+

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod example;
 pub mod files;
 pub mod provision;
 pub mod sign;

@@ -19,10 +19,12 @@ pub struct Authority {
     /// Grows with every Authority of the site; a box never goes back.
     pub revision: u64,
     /// The keys; each key stands once.
+    #[cfg_attr(feature = "schema", schemars(length(max = 32)))]
     pub keys: Vec<AuthorityKey>,
     /// X25519 public key (RFC 7748) that documents for the facility are sealed to (Ask, Receipt).
     pub facility_seal: Bytes32,
     /// Always-dialable peers; reserved, empty for now.
+    #[cfg_attr(feature = "schema", schemars(length(max = 0)))]
     pub always: Vec<Always>,
 }
 

@@ -66,10 +66,12 @@ pub struct Grant {
     /// The Ask's certificate.
     pub box_certificate: Bytes32,
     /// The far ends, 1 to 3, each with its own certificate.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 3)))]
     pub parties: Vec<Party>,
     /// How media travels.
     pub route: Route,
     /// Relays with the credentials for this visit, at most 4; empty only with `direct_candidates`.
+    #[cfg_attr(feature = "schema", schemars(length(max = 4)))]
     pub relays: Vec<RelayCredentials>,
     /// Bench only: host candidates too. Refused unless the arbiter was started with its bench override.
     pub direct_candidates: bool,
@@ -80,8 +82,10 @@ pub struct Grant {
     /// Price in words of the policy; empty: free.
     pub price: String,
     /// Length of the visit, seconds of the fair clock.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub slot_s: u32,
     /// Longest wall duration, seconds of the monotonic clock: slot plus make-good. Equals the ticket's longest run.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub lease_s: u32,
     /// What gate checks.
     pub ticket: Ticket128,
@@ -152,6 +156,7 @@ pub struct Deny {
     /// What is denied.
     pub target: DenyTarget,
     /// Words of a member of staff for the person, empty if none.
+    #[cfg_attr(feature = "schema", schemars(length(max = 400)))]
     pub words: String,
     /// Stable code, such as `VisitorDeclined`, `VisitorAbsent`, `NotEntitled`, `NoBooking`, `Revoked`.
     pub code: String,

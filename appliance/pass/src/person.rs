@@ -29,8 +29,10 @@ pub struct Entitlement {
     /// BCP 47 tag.
     pub language: String,
     /// Contacts in the order in which they are shown, at most 64.
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     pub contacts: Vec<Contact>,
     /// Booked visits, at most 64.
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     pub bookings: Vec<Booking>,
 }
 
@@ -59,6 +61,7 @@ pub struct Contact {
     /// They may call the person.
     pub incoming: bool,
     /// When, for the next 14 days, at most 64: ascending, not overlapping.
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     pub windows: Vec<Window>,
 }
 

@@ -21,14 +21,17 @@ pub struct SitePolicy {
     /// Shown name.
     pub site_name: String,
     /// Minutes east of UTC for display, -720 to 840.
+    #[cfg_attr(feature = "schema", schemars(range(min = -720, max = 840)))]
     pub zone_minutes: i32,
     /// false: the cell's one person needs no sign-in.
     pub sign_in: bool,
     /// The rule of each class that may call at all; each class stands once.
     pub classes: Vec<ClassRule>,
     /// `turn:` URLs that a grant may name, at most 8.
+    #[cfg_attr(feature = "schema", schemars(length(max = 8)))]
     pub relays: Vec<String>,
     /// BCP 47 tags that the screen offers; the first is the site's own.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 32)))]
     pub languages: Vec<String>,
 }
 

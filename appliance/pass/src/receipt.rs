@@ -72,6 +72,7 @@ pub struct Receipt {
     /// When the doors were shut, ms since the Ask.
     pub ended_ms: u64,
     /// Times after the first media in which the fair clock stood, ascending, at most 256 (the shortest are merged beyond that).
+    #[cfg_attr(feature = "schema", schemars(length(max = 256)))]
     pub gaps: Vec<Gap>,
     /// The fair clock, seconds.
     pub seconds_counted: u32,

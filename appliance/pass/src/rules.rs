@@ -3,7 +3,7 @@
 //! Called by: core, before a door may open.
 
 use crate::words::need;
-use crate::{Ask, Authority, Broken, Entitlement, Grant, Role, Route, SitePolicy};
+use crate::{Ask, Authority, Broken, Entitlement, Grant, Media, Receipt, Role, Route, SitePolicy, Statement};
 
 /// What a grant is measured against: grant ⊆ Ask ∩ entitlement ∩ policy ∩ Authority.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,7 @@ fn by_policy(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
     may(grant.site == policy.site, "site", "the policy is for another site")?;
     may(grant.class.is_supported(), "class", "this release makes calls of class family only")?;
     let rule = policy.rule(grant.class).ok_or(Broken::new("GrantOutsidePolicy", "class", "the policy has no rule for this class"))?;
-    may(grant.media <= if rule.video { crate::Media::Video } else { crate::Media::Voice }, "media", "the policy allows voice only")?;
+    may(grant.media <= if rule.video { Media::Video } else { Media::Voice }, "media", "the policy allows voice only")?;
     may(grant.slot_s > 0 && grant.slot_s <= rule.longest_s, "slot_s", "zero, or longer than the policy's longest")?;
     let longest_lease = grant.slot_s.saturating_add(rule.make_good_s);
     may(grant.lease_s >= grant.slot_s && grant.lease_s <= longest_lease, "lease_s", "not between the slot and slot plus make-good")?;
@@ -93,4 +93,24 @@ fn far_ends(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
     }
     need(!grant.direct_candidates || bounds.bench_direct, "DirectCandidatesRefused", "direct_candidates", "only on a bench started for it")?;
     may(!grant.relays.is_empty() || grant.direct_candidates, "relays", "no relay: the relay is the only way out")
+}
+
+/// Seconds by which the two sides of a receipt may differ: each tells only once a second, and each stops 2 s after the last frame.
+const SLACK_S: u64 = 3;
+
+/// Whether a receipt can be true: counted no more than there was time for, and no more than the visitor saw.
+///
+/// # Errors
+/// The first rule that it breaks.
+pub fn receipt_holds(receipt: &Receipt, statement: Option<&Statement>) -> Result<(), Broken> {
+    let may = |holds, field, rule| need(holds, "ReceiptDoesNotHold", field, rule);
+    let counted = u64::from(receipt.seconds_counted);
+    let slack = SLACK_S * (1 + receipt.gaps.len() as u64);
+    // The fair clock needs both ends: without the first picture of either there is nothing to count.
+    let both = receipt.first_decoded_here_ms.zip(receipt.first_decoded_there_ms);
+    let most_ms = both.map_or(0, |(here, there)| receipt.ended_ms.saturating_sub(here.max(there)));
+    may(counted * 1000 <= most_ms + 1000, "seconds_counted", "more than the time between first media and end")?;
+    let Some(statement) = statement else { return Ok(()) };
+    may(statement.call == receipt.call, "visitor_statement", "the visitor's statement is about another call")?;
+    may(counted <= statement.decoded_ms / 1000 + slack, "seconds_counted", "more than the visitor says that the page decoded")
 }

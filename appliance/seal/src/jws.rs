@@ -5,6 +5,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
 use parloir_pass::{Bytes32, Document, Id, Statement, Typ, receipt::MAX_STATEMENT};
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::keys::thumbprint;
 use crate::{Code, PublicKey, Refused};
@@ -168,8 +169,11 @@ pub(crate) fn verify_signature(parts: &Parts<'_>, key: &PublicKey, thing: &'stat
     }
 }
 
-/// A payload whose signature holds: depth, version, members, bounds.
-pub(crate) fn payload<D: Document>(json: &[u8]) -> Result<D, Refused> {
+/// A payload whose signature holds, or the plain source of a document that shall be signed: depth, version, members, bounds.
+///
+/// # Errors
+/// `MalformedDocument`, `UnknownVersion`, a bound.
+pub fn payload<D: Document>(json: &[u8]) -> Result<D, Refused> {
     #[derive(Deserialize)]
     struct Version {
         v: u32,
@@ -183,6 +187,12 @@ pub(crate) fn payload<D: Document>(json: &[u8]) -> Result<D, Refused> {
         return Err(Refused::new(Code::UnknownVersion, thing, "payload.v", "this release knows version 1 only"));
     }
     let document: D = serde_json::from_slice(json).map_err(|e| Refused::json(thing, &e))?;
+    // serde alone takes an array for an object and an absent member for null: what was signed must be what we would write, but for order and spaces.
+    let (told, ours): (Value, Value) =
+        (serde_json::from_slice(json).unwrap_or_default(), serde_json::to_value(&document).unwrap_or_default());
+    if told != ours {
+        return Err(Refused::new(Code::MalformedDocument, thing, "payload", "another form than the schema's, such as an array for an object"));
+    }
     document.check().map_err(|b| Refused::rule(thing, b))?;
     Ok(document)
 }

@@ -140,3 +140,67 @@ impl fmt::Debug for UnsealKey {
         f.write_str("UnsealKey(secret)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL};
+
+    fn secret() -> [u8; 32] {
+        BASE64URL.decode("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A").unwrap().try_into().unwrap()
+    }
+
+    /// RFC 8037 appendix A.1 to A.5: key, thumbprint, signature, verification.
+    #[test]
+    fn rfc_8037_appendix_a() {
+        let public: Bytes32 = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".parse().unwrap();
+        let key = BoxKey::new(&secret());
+        assert_eq!(key.public(), public);
+        let checked = PublicKey::new(&public).unwrap();
+        assert_eq!(checked.thumbprint().to_string(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+        let input = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+        let signature = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+        assert_eq!(BASE64URL.encode(key.0.sign(input.as_bytes()).to_bytes()), signature);
+        let signature: [u8; 64] = BASE64URL.decode(signature).unwrap().try_into().unwrap();
+        assert!(checked.verifies(input.as_bytes(), &signature));
+    }
+
+    /// The eight points of small order and their second spellings (as listed with RFC 7748's security considerations), and y not below p.
+    #[test]
+    fn weak_and_misspelt_keys_are_refused() {
+        let hex = |text: &str| {
+            let bytes: Vec<u8> = (0..32).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect();
+            Bytes32(bytes.try_into().unwrap())
+        };
+        let weak = [
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "0100000000000000000000000000000000000000000000000000000000000080",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+            "0000000000000000000000000000000000000000000000000000000000000000",
+            "0000000000000000000000000000000000000000000000000000000000000080",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+            "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+            "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+            "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        ];
+        for key in weak {
+            assert_eq!(PublicKey::new(&hex(key)).map_err(|r| r.code), Err(Code::WeakKey), "{key}");
+        }
+        // y = 3 + p: a point of full order in its second spelling. 0x03 itself is on the curve.
+        let (one, twin) = (Bytes32({ let mut b = [0; 32]; b[0] = 3; b }), Bytes32({ let mut b = [0xff; 32]; b[0] = 0xf0; b[31] = 0x7f; b }));
+        assert!(PublicKey::new(&one).is_ok());
+        assert_eq!(PublicKey::new(&twin).map_err(|r| r.code), Err(Code::WeakKey));
+        assert!(VerifyingKey::from_bytes(&twin.0).is_ok(), "the library alone would take it");
+    }
+
+    #[test]
+    fn secrets_do_not_print() {
+        let shown = format!("{:?} {:?}", BoxKey::new(&secret()), UnsealKey::new(&secret()).unwrap());
+        assert_eq!(shown, "BoxKey(secret) UnsealKey(secret)");
+    }
+}

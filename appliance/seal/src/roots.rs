@@ -2,7 +2,7 @@
 //! Never: a root key from anywhere but the image.
 //! Called by: keyring, the issuer, parloirctl.
 
-use parloir_pass::{Authority, Bytes32, Typ};
+use parloir_pass::{Authority, Bytes32, Id, Typ};
 use parloir_wire::door_record::{self, DoorRecord};
 use serde::{Deserialize, Serialize};
 
@@ -73,11 +73,11 @@ impl Roots {
         out
     }
 
-    /// Verifies an Authority for a site. `floor` is the highest revision seen so far; the same one may come again.
+    /// Verifies an Authority of any site: for diagnostics off the box.
     ///
     /// # Errors
-    /// `NotEnoughRoots`, `BadSignature` (a known root's signature that does not fit refuses the whole), `NotForThisSite`, `OldRevision`, and those of a payload.
-    pub fn authority(&self, json: &[u8], site: &parloir_pass::Id, floor: u64) -> Result<Authority, Refused> {
+    /// `NotEnoughRoots`, `BadSignature` (a known root's signature that does not fit refuses the whole), and those of a payload.
+    pub fn verify(&self, json: &[u8]) -> Result<Authority, Refused> {
         let thing = Typ::Authority.name();
         if json.len() > jws::MAX {
             return Err(Refused::new(Code::TooLarge, thing, "document", "more than 32 KiB"));
@@ -85,13 +85,23 @@ impl Roots {
         let general: General = serde_json::from_slice(json).map_err(|e| Refused::json(thing, &e))?;
         self.count_signatures(&general)?;
         let authority: Authority = jws::payload(&jws::decode(&general.payload, thing, "payload")?)?;
+        authority.keys.iter().try_for_each(|k| PublicKey::new(&k.key).map(drop))?;
+        Ok(authority)
+    }
+
+    /// Verifies an Authority for a site. `floor` is the highest revision seen so far; the same one may come again.
+    ///
+    /// # Errors
+    /// Those of [`Roots::verify`], `NotForThisSite`, `OldRevision`.
+    pub fn authority(&self, json: &[u8], site: &Id, floor: u64) -> Result<Authority, Refused> {
+        let thing = Typ::Authority.name();
+        let authority = self.verify(json)?;
         if authority.site != *site {
             return Err(Refused::new(Code::NotForThisSite, thing, "payload.site", "another site's"));
         }
         if authority.revision < floor {
             return Err(Refused::new(Code::OldRevision, thing, "payload.revision", "below the highest seen"));
         }
-        authority.keys.iter().try_for_each(|k| PublicKey::new(&k.key).map(drop))?;
         Ok(authority)
     }
 
@@ -120,21 +130,19 @@ impl Roots {
         Ok(())
     }
 
-    /// Verifies a door key record as gate does: for diagnostics, and so that a bad one is not sent on.
+    /// Verifies a door key record of any site as gate does: for diagnostics, and so that a bad one is not sent on.
     ///
     /// # Errors
-    /// `MalformedDocument`, `NotEnoughRoots`, `BadSignature`, `NotForThisSite`, `OldRevision`, `WeakKey`.
-    pub fn door_record(&self, bytes: &[u8], site: &parloir_pass::Id, floor: u64) -> Result<DoorRecord, Refused> {
+    /// `MalformedDocument`, `NotEnoughRoots`, `BadSignature`, `WeakKey`.
+    pub fn door_record(&self, bytes: &[u8]) -> Result<DoorRecord, Refused> {
         let refused = |code, place: &str, cause: &str| Refused::new(code, "door record", place, cause);
         let fixed = bytes.try_into().map_err(|_| refused(Code::MalformedDocument, "document", "not 256 bytes"))?;
-        let (record, body, signatures) =
-            DoorRecord::parse(fixed).map_err(|r| refused(Code::MalformedDocument, r.what, r.why))?;
+        let (record, body, signatures) = DoorRecord::parse(fixed).map_err(|r| refused(Code::MalformedDocument, r.what, r.why))?;
         let mut count = 0;
         let message = [door_record::CONTEXT.as_slice(), &body].concat();
         for (at, signature) in signatures.iter().enumerate() {
             let Some(signature) = signature else { continue };
-            let fits = self.keys.get(at).is_some_and(|k| k.verifies(&message, signature));
-            if !fits {
+            if !self.keys.get(at).is_some_and(|k| k.verifies(&message, signature)) {
                 return Err(refused(Code::BadSignature, "signatures", "does not fit the root of its slot"));
             }
             count += 1;
@@ -143,12 +151,6 @@ impl Roots {
             return Err(refused(Code::NotEnoughRoots, "signatures", "too few roots signed"));
         }
         PublicKey::new(&Bytes32(record.door_key))?;
-        if record.site != site.0 {
-            return Err(refused(Code::NotForThisSite, "site", "another site's"));
-        }
-        if record.revision < floor {
-            return Err(refused(Code::OldRevision, "revision", "below the highest seen"));
-        }
         Ok(record)
     }
 }

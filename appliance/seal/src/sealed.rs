@@ -58,3 +58,24 @@ fn open_suite(info: &[u8], aad: &[u8], key: &UnsealKey, body: &[u8]) -> Option<V
     let enc = <Suite as Kem>::EncappedKey::from_bytes(enc).ok()?;
     hpke::single_shot_open::<ChaCha20Poly1305, HkdfSha256, Suite>(&OpModeR::Base, &key.0, &enc, info, cipher, aad).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        (0..text.len() / 2).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect()
+    }
+
+    /// RFC 9180 appendix A.2.1: base mode, X25519-HKDF-SHA256, HKDF-SHA256, ChaCha20-Poly1305, sequence number 0.
+    #[test]
+    fn rfc_9180_appendix_a_2_1() {
+        let secret: [u8; 32] = hex("8057991eef8f1f1af18f4a9491d16a1ce333f695d4db8e38da75975c4478e0fb").try_into().unwrap();
+        let key = UnsealKey::new(&secret).unwrap();
+        assert_eq!(key.public().0.to_vec(), hex("4310ee97d88cc1f088a5576c77ab0cf5c3ac797f3d95139c6c84b5429c59662a"));
+        let mut body = hex("1afa08d3dec047a643885163f1180476fa7ddb54c6a8029ea33f95796bf2ac4a");
+        body.extend(hex("1c5250d8034ec2b784ba2cfd69dbdb8af406cfe3ff938e131f0def8c8b60b4db21993c62ce81883d2dd1b51a28"));
+        let plain = open_suite(b"Ode on a Grecian Urn", b"Count-0", &key, &body);
+        assert_eq!(plain.as_deref(), Some(b"Beauty is truth, truth beauty".as_slice()));
+    }
+}
