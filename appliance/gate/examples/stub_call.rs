@@ -2,9 +2,8 @@
 //! Never: part of the product.
 //! Called by: `tests/gate`. Standard input is the start connection; each report is one datagram to `$STUB_REPORT`.
 //!
-//! `$STUB_MODE`: `stay` (default), `leave` (exits at its first door), `hang-up` (closes the start connection at its first
-//! door and lives on), `speak` (writes to the start connection at its first door and lives on), `stranger PATH` as arguments
-//! (connects to gate's socket and exits 0 if it was greeted, 1 if it may not connect, 2 if it was hung up on).
+//! `$STUB_MODE`: `stay` (default), `hang-up` (closes the start connection at the microphone's door and lives on), `speak` (writes
+//! to the start connection at the microphone's door and lives on); `stranger PATH` as arguments (connects to gate's socket and exits 0 if it was greeted, 1 if it may not connect, 2 if it was hung up on).
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -13,6 +12,7 @@ use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use parloir_gate::socket;
+use parloir_wire::MICROPHONE;
 use parloir_wire::start::{SIZE, Start};
 
 fn main() {
@@ -46,10 +46,9 @@ fn main() {
             Start::Door { media } => {
                 let inode = fds.first().map_or(0, |fd| inode(fd));
                 report(format!("door {media} {inode}"));
-                match mode.as_str() {
-                    "leave" => return,
-                    "hang-up" => start = None,
-                    "speak" => socket::send(connection, b"!", &[]).expect("speak"),
+                match (mode.as_str(), media) {
+                    ("hang-up", MICROPHONE) => start = None,
+                    ("speak", MICROPHONE) => socket::send(connection, b"!", &[]).expect("speak"),
                     _ => {}
                 }
             }

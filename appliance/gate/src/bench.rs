@@ -7,14 +7,13 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use parloir_wire::CAMERA;
 use parloir_wire::start::{self, Start};
-use parloir_wire::{CAMERA, MICROPHONE};
 
-use crate::evdev::Remote;
 use crate::socket;
 
 /// How long the supervisor may take to fork; inside gate's own watchdog of 2 s.
@@ -26,8 +25,7 @@ pub struct Flags {
     remote: Option<PathBuf>,
     camera: Option<PathBuf>,
     microphone: Option<PathBuf>,
-    /// Hold the call process by a slice as on the box, and expect no pidfd.
-    pub call_slice: Option<PathBuf>,
+    held_by_slice: bool,
 }
 
 impl Flags {
@@ -37,39 +35,48 @@ impl Flags {
             "--bench-remote" => &mut self.remote,
             "--bench-camera" => &mut self.camera,
             "--bench-microphone" => &mut self.microphone,
-            "--bench-call-slice" => &mut self.call_slice,
+            "--bench-hold" => {
+                self.held_by_slice = value == "slice";
+                return true;
+            }
             _ => return false,
         };
         *place = Some(value.into());
         true
     }
 
-    /// The clips, by door.
-    pub fn clips(&self) -> impl Iterator<Item = (u8, PathBuf)> {
-        let camera = self.camera.iter().map(|clip| (CAMERA, clip.clone()));
-        camera.chain(self.microphone.iter().map(|clip| (MICROPHONE, clip.clone())))
+    /// The door's clip, read-only, if it has one; gate's own copy is closed as soon as the call process has its own.
+    ///
+    /// # Errors
+    /// The clip cannot be read.
+    pub fn open_clip(&self, door: u8) -> io::Result<Option<OwnedFd>> {
+        let clip = if door == CAMERA { &self.camera } else { &self.microphone };
+        clip.as_ref().map(|path| File::open(path).map(OwnedFd::from)).transpose()
+    }
+
+    /// The pidfd of the process that the supervisor forked; none where a slice holds it.
+    ///
+    /// # Errors
+    /// It does not come in time, or is not what was said.
+    pub fn receive_process(&self, start: &OwnedFd) -> io::Result<Option<Process>> {
+        if self.held_by_slice { Ok(None) } else { Process::receive(start).map(Some) }
     }
 
     /// The datagram door: each datagram is one `struct input_event`. Open to every user of the bench.
     ///
     /// # Errors
-    /// The path cannot be made a socket.
-    pub fn bind_remote(&self) -> io::Result<Option<(PathBuf, Option<Remote>)>> {
-        let Some(path) = &self.remote else { return Ok(None) };
-        let _ = fs::remove_file(path);
-        let socket = UnixDatagram::bind(path)?;
-        socket.set_nonblocking(true)?;
-        fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
-        Ok(Some((path.clone(), Some(OwnedFd::from(socket).into()))))
+    /// The path cannot be made a socket; in words.
+    pub fn bind_remote(&self) -> Result<Option<(PathBuf, Option<OwnedFd>)>, String> {
+        self.remote.as_ref().map(|path| bind(path).map_err(|e| format!("{}: {e}", path.display()))).transpose()
     }
 }
 
-/// Read-only; gate's own copy is closed as soon as the call process has its own.
-///
-/// # Errors
-/// There is no such clip.
-pub fn open_clip(path: &Path) -> io::Result<OwnedFd> {
-    File::open(path).map(OwnedFd::from)
+fn bind(path: &PathBuf) -> io::Result<(PathBuf, Option<OwnedFd>)> {
+    let _ = fs::remove_file(path);
+    let socket = UnixDatagram::bind(path)?;
+    socket.set_nonblocking(true)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
+    Ok((path.clone(), Some(socket.into())))
 }
 
 /// A call process that the supervisor forked, held by its pidfd.
@@ -77,10 +84,7 @@ pub struct Process(OwnedFd);
 
 impl Process {
     /// Waits for the supervisor's `Spawned`.
-    ///
-    /// # Errors
-    /// It does not come in time, or is not what was said.
-    pub fn receive(start: &OwnedFd) -> io::Result<Self> {
+    fn receive(start: &OwnedFd) -> io::Result<Self> {
         poll(&mut [PollFd::new(start.as_fd(), PollFlags::POLLIN)], PollTimeout::from(FORK_LIMIT_MS))?;
         let mut bytes = [0; start::SIZE + 1];
         let (len, mut fds) = socket::receive(start, &mut bytes)?;
@@ -91,25 +95,20 @@ impl Process {
     }
 
     /// SIGKILL.
-    ///
-    /// # Errors
-    /// It may not be killed by this user.
     #[allow(unsafe_code)]
-    pub fn kill(&self) -> io::Result<()> {
+    pub fn kill(&self) {
         let none: *const libc::siginfo_t = std::ptr::null();
         // SAFETY: pidfd_send_signal reads no memory when its siginfo is null; the fd is open as long as `self` is.
         let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), libc::SIGKILL, none, 0) };
-        match io::Error::last_os_error() {
-            _ if sent == 0 => Ok(()),
-            gone if gone.raw_os_error() == Some(libc::ESRCH) => Ok(()),
-            error => Err(error),
+        let error = io::Error::last_os_error();
+        if sent != 0 && error.raw_os_error() != Some(libc::ESRCH) {
+            say!(3, "call process: {error}; killed again until it is dead");
         }
     }
 
     /// A pidfd is readable when the process has ended (`pidfd_open(2)`), reaped or not.
     #[must_use]
     pub fn dead(&self) -> bool {
-        let mut polled = [PollFd::new(self.0.as_fd(), PollFlags::POLLIN)];
-        poll(&mut polled, PollTimeout::ZERO).is_ok() && polled[0].any() == Some(true)
+        !socket::ready(&self.0).is_empty()
     }
 }

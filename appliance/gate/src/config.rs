@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use parloir_wire::Id;
 
+const FLAGS: &str = "--device --site --roots --state --socket --arbiter-uid --call-socket --call-slice --call-uid \
+                     --remote --camera-node --microphone-node --lamp";
+
 /// What gate is told at its start.
 #[derive(Debug)]
 pub struct Config {
@@ -27,11 +30,11 @@ pub struct Config {
     pub call_slice: PathBuf,
     /// User of the call process, who is given the device nodes.
     pub call_uid: u32,
-    /// Input event devices of the enrolled remote.
+    /// Input event devices of the enrolled remote; the flag may come again.
     pub remotes: Vec<PathBuf>,
-    /// Device nodes of the camera.
+    /// Device nodes of the camera; the flag may come again.
     pub camera_nodes: Vec<PathBuf>,
-    /// Device nodes of the microphone.
+    /// Device nodes of the microphone; the flag may come again.
     pub microphone_nodes: Vec<PathBuf>,
     /// `brightness` of the lamp's LED (sysfs).
     pub lamp: Option<PathBuf>,
@@ -43,63 +46,48 @@ pub struct Config {
 /// # Errors
 /// An unknown flag, a flag without a value or with a bad one, a flag that must be there and is not; in words for the journal.
 pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Config, String> {
-    let (mut device, mut site, mut arbiter_uid) = (None, None, None);
-    let mut config = Config {
-        device: [0; 16],
-        site: [0; 16],
-        roots: "/usr/lib/parloir/roots.bin".into(),
-        state: "/var/lib/parloir/gate".into(),
-        socket: "/run/parloir/gate.sock".into(),
-        arbiter_uid: 0,
-        call_socket: "/run/parloir/call.sock".into(),
-        call_slice: "/sys/fs/cgroup/parloir.slice/parloir-call.slice".into(),
-        call_uid: 0,
-        remotes: Vec::new(),
-        camera_nodes: Vec::new(),
-        microphone_nodes: Vec::new(),
-        lamp: None,
-        #[cfg(feature = "bench")]
-        bench: crate::bench::Flags::default(),
-    };
+    let mut given = Vec::new();
+    #[cfg(feature = "bench")]
+    let mut bench = crate::bench::Flags::default();
     while let Some(flag) = words.next() {
         let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
-        match flag.as_str() {
-            "--device" => device = Some(id(&flag, &value)?),
-            "--site" => site = Some(id(&flag, &value)?),
-            "--roots" => config.roots = value.into(),
-            "--state" => config.state = value.into(),
-            "--socket" => config.socket = value.into(),
-            "--arbiter-uid" => arbiter_uid = Some(uid(&flag, &value)?),
-            "--call-socket" => config.call_socket = value.into(),
-            "--call-slice" => config.call_slice = value.into(),
-            "--call-uid" => config.call_uid = uid(&flag, &value)?,
-            "--remote" => config.remotes.push(value.into()),
-            "--camera-node" => config.camera_nodes.push(value.into()),
-            "--microphone-node" => config.microphone_nodes.push(value.into()),
-            "--lamp" => config.lamp = Some(value.into()),
-            #[cfg(feature = "bench")]
-            _ if config.bench.take(&flag, &value) => {}
-            _ => return Err(format!("unknown flag {flag}; gate takes only what its unit file shows")),
+        #[cfg(feature = "bench")]
+        if bench.take(&flag, &value) {
+            continue;
         }
+        if !FLAGS.split(' ').any(|known| known == flag) {
+            return Err(format!("unknown flag {flag}; gate takes {FLAGS}"));
+        }
+        given.push((flag, value));
     }
-    config.device = device.ok_or("--device is missing: 32 hexadecimal digits")?;
-    config.site = site.ok_or("--site is missing: 32 hexadecimal digits")?;
-    config.arbiter_uid = arbiter_uid.ok_or("--arbiter-uid is missing: the arbiter's user by number")?;
-    let nodes = !config.camera_nodes.is_empty() || !config.microphone_nodes.is_empty();
-    if nodes && config.call_uid == 0 {
-        return Err("--call-uid is missing or 0: device nodes are given to the call process's own user only".into());
-    }
-    Ok(config)
+    let all = |flag| given.iter().filter(move |(f, _)| f == flag).map(|(_, value)| value);
+    let paths = |flag| all(flag).map(PathBuf::from).collect();
+    let path = |flag, default: &str| all(flag).last().map_or(default, String::as_str).into();
+    let needed = |flag| all(flag).last().ok_or_else(|| format!("{flag} is missing"));
+    let id =
+        |flag| needed(flag).and_then(|text| parse_id(text).ok_or_else(|| format!("{flag} {text}: not 32 hexadecimal digits")));
+    let uid = |flag| needed(flag).and_then(|text| text.parse().map_err(|_| format!("{flag} {text}: not a user by number")));
+    let nodes = given.iter().any(|(flag, _)| flag.ends_with("-node"));
+    Ok(Config {
+        device: id("--device")?,
+        site: id("--site")?,
+        roots: path("--roots", "/usr/lib/parloir/roots.bin"),
+        state: path("--state", "/var/lib/parloir/gate"),
+        socket: path("--socket", "/run/parloir/gate.sock"),
+        arbiter_uid: uid("--arbiter-uid")?,
+        call_socket: path("--call-socket", "/run/parloir/call.sock"),
+        call_slice: path("--call-slice", "/sys/fs/cgroup/parloir.slice/parloir-call.slice"),
+        call_uid: if nodes { uid("--call-uid")? } else { 0 },
+        remotes: paths("--remote"),
+        camera_nodes: paths("--camera-node"),
+        microphone_nodes: paths("--microphone-node"),
+        lamp: all("--lamp").last().map(PathBuf::from),
+        #[cfg(feature = "bench")]
+        bench,
+    })
 }
 
-fn id(flag: &str, text: &str) -> Result<Id, String> {
-    let number = (text.len() == 32).then(|| u128::from_str_radix(text, 16).ok()).flatten();
-    number
-        .filter(|_| text.bytes().all(|b| b.is_ascii_hexdigit()))
-        .map(u128::to_be_bytes)
-        .ok_or_else(|| format!("{flag} {text}: not 32 hexadecimal digits"))
-}
-
-fn uid(flag: &str, text: &str) -> Result<u32, String> {
-    text.parse().map_err(|_| format!("{flag} {text}: not a user by number"))
+fn parse_id(text: &str) -> Option<Id> {
+    let digits = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    digits.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(u128::to_be_bytes)
 }

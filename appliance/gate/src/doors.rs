@@ -1,97 +1,103 @@
-//! Owns: the switch of each door and the lamp: what a door is made of on this box.
-//! Never: decides when (the lease does); leaves a door open because another failed to shut.
+//! Owns: every door of the box: the remote (opened read-only, grabbed, 24 keys: S6), camera, microphone, and the lamp.
+//! Never: decides when (the lease does); leaves a door open because another failed to shut; keeps a remote it cannot have alone.
 //! Called by: run.
+//!
+//! A door's device nodes (V4L2, ALSA) belong to root, mode 0600, and to the call process's user while it is open. Linux cannot
+//! revoke an open V4L2 node, so shutting is complete only with the death of the call process.
 
-use std::fs;
-use std::io;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
-use crate::config::Config;
+use nix::libc::{O_NOCTTY, O_NONBLOCK};
+use parloir_wire::keys::{EVENT, Key, Motion, from_event};
 use parloir_wire::{CAMERA, MICROPHONE};
 
-/// One switch.
-enum Driver {
-    /// A device node (V4L2, ALSA): belongs to root, mode 0600, and to the call process's user while the door is open.
-    Node { path: PathBuf, uid: u32 },
-    /// A clip whose fd is passed when the door opens.
-    #[cfg(feature = "bench")]
-    Clip(PathBuf),
+use crate::config::Config;
+use crate::launch::Call;
+
+mod ioctl {
+    nix::ioctl_write_int!(eviocgrab, b'E', 0x90);
 }
 
-/// All doors of the box.
-pub struct Doors {
-    drivers: Vec<(u8, Driver)>,
-    lamp: Option<PathBuf>,
+/// The key motions that wait at the remote's devices. One that is not there, or that someone else holds, is tried each time.
+pub fn read_keys(remotes: &mut [(PathBuf, Option<OwnedFd>)]) -> Vec<(Key, Motion)> {
+    let mut motions = Vec::new();
+    for (path, remote) in remotes {
+        let mut events = [0; 64 * EVENT];
+        let Some(device) = remote.take().or_else(|| grab(path).ok()) else { continue };
+        match nix::unistd::read(&device, &mut events) {
+            Ok(len) => motions.extend(events[..len].as_chunks().0.iter().filter_map(from_event)),
+            Err(nix::Error::EAGAIN) => {}
+            Err(e) => {
+                say!(4, "remote {}: {e}", path.display());
+                continue;
+            }
+        }
+        *remote = Some(device);
+    }
+    motions
 }
 
-impl Doors {
-    /// As the command line says; nothing is touched.
-    #[must_use]
-    pub fn new(config: &Config) -> Self {
-        let node = |path: &PathBuf| Driver::Node { path: path.clone(), uid: config.call_uid };
-        let cameras = config.camera_nodes.iter().map(|path| (CAMERA, node(path)));
-        let microphones = config.microphone_nodes.iter().map(|path| (MICROPHONE, node(path)));
-        #[cfg_attr(not(feature = "bench"), expect(unused_mut))]
-        let mut drivers: Vec<_> = cameras.chain(microphones).collect();
+/// So that no other process (a console, SysRq) gets its keys.
+#[allow(unsafe_code)]
+fn grab(path: &Path) -> io::Result<OwnedFd> {
+    let device = fs::File::options().read(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path)?;
+    // SAFETY: EVIOCGRAB takes its argument by value and touches no memory of ours; the fd is open as long as `device` is.
+    unsafe { ioctl::eviocgrab(device.as_raw_fd(), 1) }?;
+    say!(5, "remote {}: grabbed", path.display());
+    Ok(device.into())
+}
+
+/// Lights the lamp, opens every door of the mask and tells the call process. On the bench an fd goes with the door; gate's own
+/// copy is closed at once.
+///
+/// # Errors
+/// A door of the mask does not exist, it or the lamp cannot be switched (no door without its lamp), or the call process is gone;
+/// the caller shuts all and ends the lease.
+pub fn open(config: &Config, media: u8, call: &Call) -> io::Result<()> {
+    light(config, true)?;
+    for (door, nodes) in [(CAMERA, &config.camera_nodes), (MICROPHONE, &config.microphone_nodes)] {
+        if media & door == 0 {
+            continue;
+        }
         #[cfg(feature = "bench")]
-        drivers.extend(config.bench.clips().map(|(door, clip)| (door, Driver::Clip(clip))));
-        Self { drivers, lamp: config.lamp.clone() }
-    }
-
-    /// Lights the lamp, then opens every door of the mask. Each item is a door that is open now, and the fd that goes with it.
-    ///
-    /// # Errors
-    /// A door of the mask does not exist, or it or the lamp cannot be switched; the caller shuts all and ends the call process.
-    pub fn open(&self, media: u8) -> io::Result<Vec<(u8, Option<OwnedFd>)>> {
-        self.light(true)?;
-        let mut open = Vec::new();
-        for door in [CAMERA, MICROPHONE].into_iter().filter(|door| media & door != 0) {
-            let mut fd = None;
-            let mut found = false;
-            for (_, driver) in self.drivers.iter().filter(|(d, _)| *d == door) {
-                found = true;
-                match driver {
-                    Driver::Node { path, uid } => give(path, *uid)?,
-                    #[cfg(feature = "bench")]
-                    Driver::Clip(path) => fd = Some(crate::bench::open_clip(path)?),
-                }
-            }
-            if !found {
-                return Err(io::Error::new(io::ErrorKind::NotFound, "no such door is configured"));
-            }
-            open.push((door, fd));
+        if let Some(clip) = config.bench.open_clip(door)? {
+            call.door(door, Some(&clip))?;
+            continue;
         }
-        Ok(open)
-    }
-
-    /// Takes every device node back, also those that are not open. The lamp stays lit until the call process is dead.
-    pub fn shut(&self) {
-        for (_, driver) in &self.drivers {
-            match driver {
-                Driver::Node { path, .. } => {
-                    if let Err(e) = give(path, 0) {
-                        say!(3, "{}: could not be taken back: {e}; the call process is killed all the same", path.display());
-                    }
-                }
-                #[cfg(feature = "bench")]
-                Driver::Clip(_) => {}
-            }
+        if nodes.is_empty() {
+            return Err(io::Error::other("this box has no such door"));
         }
+        nodes.iter().try_for_each(|node| give(node, config.call_uid))?;
+        call.door(door, None)?;
     }
+    Ok(())
+}
 
-    /// Drives the lamp, if there is one.
-    ///
-    /// # Errors
-    /// It cannot be driven; an open door without its lamp is not offered.
-    pub fn light(&self, on: bool) -> io::Result<()> {
-        self.lamp.as_ref().map_or(Ok(()), |lamp| fs::write(lamp, if on { "255" } else { "0" }))
+/// Takes every device node back, also those that are not open. The lamp stays lit until the call process is dead.
+pub fn shut(config: &Config) {
+    for node in config.camera_nodes.iter().chain(&config.microphone_nodes) {
+        if let Err(e) = give(node, 0) {
+            say!(3, "{}: could not be taken back: {e}; the call process is killed all the same", node.display());
+        }
     }
 }
 
-/// The node's owner, and nobody else's: mode 0600 first, so that no moment is wider than either.
-fn give(path: &Path, uid: u32) -> io::Result<()> {
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
-    chown(path, Some(uid), Some(0))
+/// Puts the lamp out: nothing can see any more.
+pub fn put_out(config: &Config) {
+    if let Err(e) = light(config, false) {
+        say!(4, "lamp: {e}; it may be lit although nothing sees");
+    }
+}
+
+fn light(config: &Config, on: bool) -> io::Result<()> {
+    config.lamp.as_ref().map_or(Ok(()), |lamp| fs::write(lamp, if on { "255" } else { "0" }))
+}
+
+/// To this owner and nobody else: mode 0600 first, so that no moment is wider than either.
+fn give(node: &Path, uid: u32) -> io::Result<()> {
+    fs::set_permissions(node, fs::Permissions::from_mode(0o600))?;
+    chown(node, Some(uid), Some(0))
 }

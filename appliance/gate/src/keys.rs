@@ -16,7 +16,7 @@ pub struct Keys {
 
 impl Keys {
     /// Gives a motion its serial and remembers it if it is consent: OK, pressed; a repeat or a release is not.
-    pub fn stamp(&mut self, key: Key, motion: Motion, now: u64) -> KeyPress {
+    pub fn stamp(&mut self, (key, motion): (Key, Motion), now: u64) -> KeyPress {
         self.last += 1;
         self.fresh.retain(|(_, at)| now.saturating_sub(*at) <= FRESH_NS);
         if (key, motion) == (Key::Ok, Motion::Down) {

@@ -2,10 +2,9 @@
 //! Never: opens a door; starts two.
 //! Called by: run.
 
-use std::fs;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use parloir_wire::Id;
 use parloir_wire::start::Start;
@@ -13,19 +12,14 @@ use parloir_wire::start::Start;
 use crate::config::Config;
 use crate::socket;
 
-/// What the process is held by.
-enum Hold {
-    /// Its slice: whatever the process became is in there (cgroup v2, `cgroup.kill` and `cgroup.events`).
-    Slice(PathBuf),
+/// A call process, held by its slice: whatever it became is in there (cgroup v2, `cgroup.kill` and `cgroup.events`).
+pub struct Call {
+    /// Readable when the process hung up, or spoke where it has nothing to say; both are its end.
+    pub start: OwnedFd,
+    slice: PathBuf,
     /// The process itself, where a supervisor plays systemd.
     #[cfg(feature = "bench")]
-    Process(crate::bench::Process),
-}
-
-/// A call process.
-pub struct Call {
-    start: OwnedFd,
-    hold: Hold,
+    process: Option<crate::bench::Process>,
 }
 
 impl Call {
@@ -35,18 +29,16 @@ impl Call {
     /// Nobody starts call processes, or it is gone already.
     pub fn start(config: &Config, lease: Id, end: &OwnedFd) -> io::Result<Self> {
         let start = socket::dial(&config.call_socket)?;
-        #[cfg(not(feature = "bench"))]
-        let hold = Hold::Slice(config.call_slice.clone());
         #[cfg(feature = "bench")]
-        let hold = match &config.bench.call_slice {
-            Some(slice) => Hold::Slice(slice.clone()),
-            None => Hold::Process(crate::bench::Process::receive(&start)?),
+        let process = config.bench.receive_process(&start)?;
+        let call = Self {
+            start,
+            slice: config.call_slice.clone(),
+            #[cfg(feature = "bench")]
+            process,
         };
-        let call = Self { start, hold };
-        if let Err(e) = socket::send(&call.start, &Start::Begin { lease }.encode(), &[end.as_raw_fd()]) {
-            call.kill();
-            return Err(e);
-        }
+        let begun = socket::send(&call.start, &Start::Begin { lease }.encode(), &[end.as_raw_fd()]);
+        begun.inspect_err(|_| call.kill())?;
         Ok(call)
     }
 
@@ -62,48 +54,33 @@ impl Call {
     /// Kills whatever lives. Called again until [`Call::dead`]: a process that is only being forked while the first kill
     /// comes is not in its control group yet.
     pub fn kill(&self) {
-        let killed = match &self.hold {
-            Hold::Slice(slice) => kill_slice(slice),
-            #[cfg(feature = "bench")]
-            Hold::Process(process) => process.kill(),
-        };
-        if let Err(e) = killed {
-            say!(3, "call process: could not be killed: {e}; tried again until it is dead");
+        #[cfg(feature = "bench")]
+        if let Some(process) = &self.process {
+            return process.kill();
+        }
+        if let Err(e) = kill_slice(&self.slice) {
+            say!(3, "call process: {}: {e}; killed again until it is dead", self.slice.display());
         }
     }
 
     /// Whether it is certainly dead: nothing in its slice, and nobody holds the other end of its connection.
-    #[must_use]
     pub fn dead(&self) -> bool {
-        match &self.hold {
-            Hold::Slice(slice) => slice_empty(slice) && socket::hung_up(&self.start),
-            #[cfg(feature = "bench")]
-            Hold::Process(process) => process.dead(),
+        #[cfg(feature = "bench")]
+        if let Some(process) = &self.process {
+            return process.dead();
         }
-    }
-}
-
-impl AsFd for Call {
-    /// Readable when the process hung up, or spoke where it has nothing to say; both are its end.
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.start.as_fd()
+        let empty = match fs::read_to_string(self.slice.join("cgroup.events")) {
+            Ok(text) => text.lines().any(|line| line == "populated 0"),
+            Err(e) => e.kind() == io::ErrorKind::NotFound,
+        };
+        empty && socket::hung_up(&self.start)
     }
 }
 
 /// Kills everything in a slice; a slice that is not there has nothing in it.
 ///
 /// # Errors
-/// The kernel refuses the write.
-pub fn kill_slice(slice: &std::path::Path) -> io::Result<()> {
-    match fs::write(slice.join("cgroup.kill"), "1") {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    }
-}
-
-fn slice_empty(slice: &std::path::Path) -> bool {
-    match fs::read_to_string(slice.join("cgroup.events")) {
-        Ok(text) => text.lines().any(|line| line == "populated 0"),
-        Err(e) => e.kind() == io::ErrorKind::NotFound,
-    }
+/// The kernel refuses.
+pub fn kill_slice(slice: &Path) -> io::Result<()> {
+    fs::write(slice.join("cgroup.kill"), "1").or_else(|e| if e.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(e) })
 }

@@ -12,8 +12,17 @@ pub const RELAUNCH_NS: u64 = 60_000_000_000;
 /// How often a lease may start its call process again.
 pub const RELAUNCHES: u8 = 3;
 
-/// Where a lease stands. `media` is the mask of its doors, `until` when its time is over, `relaunched` how often its call
-/// process was started again.
+/// What a ticket admitted: these doors until then; how often its call process was started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Run {
+    pub lease: Id,
+    pub media: u8,
+    pub until: u64,
+    pub relaunched: u8,
+}
+
+/// Where a lease stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum State {
@@ -21,12 +30,12 @@ pub enum State {
     Shut,
     /// The call process runs, doors shut; the ticket has until `until`. `pressed` is when OK was pressed for it.
     Prepared { lease: Id, nonce: Id, pressed: u64, until: u64 },
-    /// Doors open until `until`.
-    Open { lease: Id, media: u8, until: u64, relaunched: u8 },
+    /// Doors open.
+    Open(Run),
     /// The call process ended by itself: doors shut, its death not yet certain.
-    Falling { lease: Id, media: u8, until: u64, relaunched: u8 },
-    /// It is dead; a new one may be started until `give_up`.
-    Gone { lease: Id, media: u8, until: u64, relaunched: u8, give_up: u64 },
+    Falling(Run),
+    /// It is dead; a new one may be started until the time beside it.
+    Gone(Run, u64),
     /// Doors shut, call process killed, its death not yet certain.
     Ending { lease: Id, reason: ShutReason, since: u64 },
 }
@@ -53,74 +62,57 @@ pub enum Event {
 
 impl State {
     /// The table.
-    #[must_use]
     pub fn step(self, event: Event, now: u64) -> Self {
         use Event::{Admitted, CallDead, CallEnded, Restarted, Started, Stop, Tick};
-        let end = |lease, reason| Self::Ending { lease, reason, since: now };
+        use State::{Ending, Falling, Gone, Open, Prepared, Shut};
+        let end = |lease, reason| Ending { lease, reason, since: now };
         match (self, event) {
-            (Self::Shut, Started { lease, nonce, pressed }) => {
-                Self::Prepared { lease, nonce, pressed, until: now.saturating_add(NONCE_NS) }
+            (Shut, Started { lease, nonce, pressed }) => Prepared { lease, nonce, pressed, until: now.saturating_add(NONCE_NS) },
+            (Prepared { lease, until, .. }, Admitted { .. } | Tick) if now >= until => end(lease, ShutReason::NonceExpired),
+            (Prepared { lease, .. }, Admitted { media, run }) => {
+                Open(Run { lease, media, until: now.saturating_add(run), relaunched: 0 })
             }
-            (Self::Prepared { lease, until, .. }, Admitted { .. } | Tick) if now >= until => end(lease, ShutReason::NonceExpired),
-            (Self::Prepared { lease, .. }, Admitted { media, run }) => {
-                Self::Open { lease, media, until: now.saturating_add(run), relaunched: 0 }
+            (Prepared { lease, .. }, CallEnded | CallDead) => end(lease, ShutReason::CallEnded),
+            (Open(run) | Falling(run) | Gone(run, _), Tick | Restarted) if now >= run.until => {
+                end(run.lease, ShutReason::RunOver)
             }
-            (Self::Prepared { lease, .. }, CallEnded | CallDead) => end(lease, ShutReason::CallEnded),
-            (
-                Self::Open { lease, until, .. } | Self::Falling { lease, until, .. } | Self::Gone { lease, until, .. },
-                Tick | Restarted,
-            ) if now >= until => end(lease, ShutReason::RunOver),
-            (Self::Open { lease, media, until, relaunched }, CallEnded | CallDead) if relaunched < RELAUNCHES => {
-                Self::Falling { lease, media, until, relaunched }
-            }
-            (Self::Open { lease, .. }, CallEnded | CallDead) => end(lease, ShutReason::CallEnded),
-            (Self::Falling { lease, media, until, relaunched }, CallDead) => {
-                Self::Gone { lease, media, until, relaunched, give_up: now.saturating_add(RELAUNCH_NS) }
-            }
-            (Self::Gone { lease, give_up, .. }, Tick | Restarted) if now >= give_up => end(lease, ShutReason::CallEnded),
-            (Self::Gone { lease, media, until, relaunched, .. }, Restarted) => {
-                Self::Open { lease, media, until, relaunched: relaunched + 1 }
-            }
-            (
-                Self::Prepared { lease, .. } | Self::Open { lease, .. } | Self::Falling { lease, .. } | Self::Gone { lease, .. },
-                Stop(reason),
-            ) => end(lease, reason),
-            (Self::Ending { .. }, CallDead) => Self::Shut,
-            (Self::Shut, Admitted { .. } | Restarted | CallEnded | CallDead | Stop(_) | Tick)
-            | (Self::Prepared { .. }, Started { .. } | Restarted | Tick)
-            | (Self::Open { .. }, Started { .. } | Admitted { .. } | Restarted | Tick)
-            | (Self::Falling { .. }, Started { .. } | Admitted { .. } | Restarted | CallEnded | Tick)
-            | (Self::Gone { .. }, Started { .. } | Admitted { .. } | CallEnded | CallDead | Tick)
-            | (Self::Ending { .. }, Started { .. } | Admitted { .. } | Restarted | CallEnded | Stop(_) | Tick) => self,
+            (Open(run), CallEnded | CallDead) if run.relaunched < RELAUNCHES => Falling(run),
+            (Open(run), CallEnded | CallDead) => end(run.lease, ShutReason::CallEnded),
+            (Falling(run), CallDead) => Gone(run, now.saturating_add(RELAUNCH_NS)),
+            (Gone(run, give_up), Tick | Restarted) if now >= give_up => end(run.lease, ShutReason::CallEnded),
+            (Gone(run, _), Restarted) => Open(Run { relaunched: run.relaunched + 1, ..run }),
+            (Prepared { lease, .. }, Stop(reason)) => end(lease, reason),
+            (Open(run) | Falling(run) | Gone(run, _), Stop(reason)) => end(run.lease, reason),
+            (Ending { .. }, CallDead) => Shut,
+            (Shut, Admitted { .. } | Restarted | CallEnded | CallDead | Stop(_) | Tick)
+            | (Prepared { .. }, Started { .. } | Restarted | Tick)
+            | (Open(_), Started { .. } | Admitted { .. } | Restarted | Tick)
+            | (Falling(_), Started { .. } | Admitted { .. } | Restarted | CallEnded | Tick)
+            | (Gone(..), Started { .. } | Admitted { .. } | CallEnded | CallDead | Tick)
+            | (Ending { .. }, Started { .. } | Admitted { .. } | Restarted | CallEnded | Stop(_) | Tick) => self,
         }
     }
 
     /// The lease, if there is one.
-    #[must_use]
     pub const fn lease(&self) -> Option<Id> {
         match self {
             Self::Shut => None,
-            Self::Prepared { lease, .. }
-            | Self::Open { lease, .. }
-            | Self::Falling { lease, .. }
-            | Self::Gone { lease, .. }
-            | Self::Ending { lease, .. } => Some(*lease),
+            Self::Prepared { lease, .. } | Self::Ending { lease, .. } => Some(*lease),
+            Self::Open(run) | Self::Falling(run) | Self::Gone(run, _) => Some(run.lease),
         }
     }
 
     /// When [`Event::Tick`] will change it, if time alone can.
-    #[must_use]
     pub fn deadline(&self) -> Option<u64> {
         match self {
             Self::Shut | Self::Ending { .. } => None,
-            Self::Prepared { until, .. } | Self::Open { until, .. } | Self::Falling { until, .. } => Some(*until),
-            Self::Gone { until, give_up, .. } => Some(*until.min(give_up)),
+            Self::Prepared { until, .. } | Self::Open(Run { until, .. }) | Self::Falling(Run { until, .. }) => Some(*until),
+            Self::Gone(run, give_up) => Some(run.until.min(*give_up)),
         }
     }
 
     /// Whether the death of the call process is waited for.
-    #[must_use]
     pub const fn dying(&self) -> bool {
-        matches!(self, Self::Falling { .. } | Self::Ending { .. })
+        matches!(self, Self::Falling(_) | Self::Ending { .. })
     }
 }

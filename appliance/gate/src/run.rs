@@ -10,52 +10,38 @@ use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use parloir_wire::Id;
 use parloir_wire::gate::{FromGate, GateRefusal, HEARTBEAT_EVERY_MS, HEARTBEAT_LIMIT_MS, SIZE, ShutReason, ToGate};
+use parloir_wire::{Id, ticket};
 
 use crate::config::Config;
-use crate::doors::Doors;
-use crate::evdev::Remote;
+use crate::doors;
 use crate::keys::Keys;
-use crate::launch::{self, Call};
-use crate::lease::{Event, State};
+use crate::launch::{Call, kill_slice};
+use crate::lease::{Event, Run, State};
 use crate::socket::{self, now};
 use crate::tickets::Tickets;
 
 const MS: u64 = 1_000_000;
 /// How often a dying call process is looked at, and killed again.
-const DYING_MS: u64 = 5;
-
-/// What `poll` can report, in the order in which it is served: a hang-up of the arbiter before its successor.
-#[derive(Clone, Copy)]
-enum Source {
-    Signal,
-    Remote(usize),
-    Arbiter,
-    Call,
-    Listener,
-}
-
-/// The arbiter's connection; there is one at most.
-struct Arbiter {
-    socket: OwnedFd,
-    heard: u64,
-}
+const DYING_NS: u64 = 5 * MS;
+const BEAT_NS: u64 = HEARTBEAT_EVERY_MS * MS;
+const HEARD_NS: u64 = HEARTBEAT_LIMIT_MS * MS;
 
 struct Gate {
     config: Config,
     tickets: Tickets,
-    doors: Doors,
     keys: Keys,
     listener: OwnedFd,
     signals: SignalFd,
-    remotes: Vec<(PathBuf, Option<Remote>)>,
-    arbiter: Option<Arbiter>,
+    stopping: bool,
+    /// The enrolled devices, as far as they are there.
+    remotes: Vec<(PathBuf, Option<OwnedFd>)>,
+    /// The only connection that is served, and when its last heartbeat came.
+    arbiter: Option<(OwnedFd, u64)>,
     call: Option<Call>,
     state: State,
+    /// The last heartbeat, counted since the kernel's start.
     beat: u64,
-    beat_due: u64,
-    stopping: bool,
 }
 
 /// Runs until SIGTERM or SIGINT; on return every door is shut and no call process lives.
@@ -63,110 +49,88 @@ struct Gate {
 /// # Errors
 /// What could not be set up, in words.
 pub fn run(config: Config) -> Result<(), String> {
+    // An earlier gate may have been killed.
+    shut(&config)?;
     let mut gate = Gate::new(config)?;
     socket::notify("READY=1");
     say!(5, "ready; door key record revision {}", gate.tickets.revision());
-    while !(gate.stopping && gate.state == State::Shut) {
-        for source in gate.wait() {
-            gate.serve(source);
-        }
-        gate.tick();
+    while !gate.stopping || gate.state != State::Shut {
+        gate.wait();
+        gate.turn();
     }
     Ok(())
 }
 
-/// Shuts everything whatever was open, for `ExecStopPost=` and for the start: an earlier gate may have been killed.
+/// Shuts everything whatever was open: at the start, and for `ExecStopPost=`.
 ///
 /// # Errors
 /// The control group of the call process cannot be killed.
 pub fn shut(config: &Config) -> Result<(), String> {
-    let doors = Doors::new(config);
-    doors.shut();
-    let killed = launch::kill_slice(&config.call_slice).map_err(|e| format!("{}: {e}", config.call_slice.display()));
-    killed.and(doors.light(false).map_err(|e| format!("lamp: {e}")))
+    doors::shut(config);
+    kill_slice(&config.call_slice).map_err(|e| format!("{}: {e}", config.call_slice.display()))?;
+    doors::put_out(config);
+    Ok(())
 }
 
 impl Gate {
     fn new(config: Config) -> Result<Self, String> {
-        let mask = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
-        let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
-        let signals =
-            mask.thread_block().and_then(|()| SignalFd::with_flags(&mask, flags)).map_err(|e| format!("signals: {e}"))?;
-        if let Err(e) = shut(&config) {
-            say!(3, "shutting what an earlier gate may have left: {e}");
-        }
+        let stop = SigSet::from_iter([Signal::SIGTERM, Signal::SIGINT]);
+        stop.thread_block().map_err(|e| format!("signals: {e}"))?;
+        let signals = SignalFd::with_flags(&stop, SfdFlags::all()).map_err(|e| format!("signals: {e}"))?;
+        let tickets = Tickets::load(&config)?;
+        let listener = socket::serve(&config.socket, config.arbiter_uid);
+        let listener = listener.map_err(|e| format!("{}: {e}", config.socket.display()))?;
         let remotes = config.remotes.iter().map(|path| (path.clone(), None));
         #[cfg(feature = "bench")]
-        let remotes = remotes.chain(config.bench.bind_remote().map_err(|e| format!("bench remote: {e}"))?);
-        Ok(Self {
-            tickets: Tickets::load(config.device, config.site, &config.roots, &config.state)?,
-            doors: Doors::new(&config),
-            keys: Keys::default(),
-            listener: socket::serve(&config.socket, config.arbiter_uid)
-                .map_err(|e| format!("socket {}: {e}", config.socket.display()))?,
-            signals,
-            remotes: remotes.collect(),
-            config,
-            arbiter: None,
-            call: None,
-            state: State::Shut,
-            beat: 0,
-            beat_due: 0,
-            stopping: false,
-        })
+        let remotes = remotes.chain(config.bench.bind_remote()?);
+        let (remotes, keys, state) = (remotes.collect(), Keys::default(), State::Shut);
+        Ok(Self { config, tickets, keys, listener, signals, stopping: false, remotes, arbiter: None, call: None, state, beat: 0 })
     }
 
-    /// Until something is ready or due.
-    fn wait(&self) -> Vec<Source> {
-        let mut sources = vec![(Source::Signal, self.signals.as_fd())];
-        let remotes = self.remotes.iter().enumerate();
-        sources.extend(remotes.filter_map(|(i, (_, remote))| Some((Source::Remote(i), remote.as_ref()?.as_fd()))));
-        sources.extend(self.arbiter.iter().map(|arbiter| (Source::Arbiter, arbiter.socket.as_fd())));
-        if !self.state.dying() {
-            sources.extend(self.call.iter().map(|call| (Source::Call, call.as_fd())));
-        }
-        sources.push((Source::Listener, self.listener.as_fd()));
-        let mut polled: Vec<_> = sources.iter().map(|(_, fd)| PollFd::new(*fd, PollFlags::POLLIN)).collect();
+    /// Until something may be ready or is due.
+    fn wait(&self) {
+        let mut fds = vec![self.signals.as_fd(), self.listener.as_fd()];
+        fds.extend(self.remotes.iter().filter_map(|(_, remote)| remote.as_ref().map(OwnedFd::as_fd)));
+        fds.extend(self.arbiter.iter().map(|(arbiter, _)| arbiter.as_fd()));
+        fds.extend(self.call.iter().filter(|_| !self.state.dying()).map(|call| call.start.as_fd()));
+        let mut polled: Vec<_> = fds.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         let now = now();
-        let heard = self.arbiter.as_ref().map(|arbiter| arbiter.heard + HEARTBEAT_LIMIT_MS * MS);
-        let dying = self.state.dying().then_some(now + DYING_MS * MS);
-        let due = [Some(self.beat_due), self.state.deadline(), heard.filter(|due| *due > now), dying];
-        let ns = due.into_iter().flatten().min().unwrap_or(0).saturating_sub(now);
-        let limit = PollTimeout::try_from(ns.div_ceil(MS)).unwrap_or(PollTimeout::ZERO);
-        if let Err(e) = poll(&mut polled, limit)
-            && e != Errno::EINTR
-        {
-            say!(3, "poll: {e}; gate ends itself and with it every door");
+        let heard = self.arbiter.as_ref().map(|(_, heard)| heard + HEARD_NS).filter(|due| *due > now);
+        let dying = self.state.dying().then_some(now + DYING_NS);
+        let due = [Some((self.beat + 1) * BEAT_NS), self.state.deadline(), heard, dying].into_iter().flatten().min();
+        let ms = due.unwrap_or(now).saturating_sub(now).div_ceil(MS);
+        if !matches!(poll(&mut polled, PollTimeout::try_from(ms).unwrap_or(PollTimeout::ZERO)), Ok(_) | Err(Errno::EINTR)) {
             std::process::abort();
         }
-        let ready = polled.iter().map(|p| p.any() == Some(true));
-        sources.iter().zip(ready).filter_map(|((source, _), ready)| ready.then_some(*source)).collect()
     }
 
-    fn serve(&mut self, source: Source) {
-        // What time has ended is over, whatever waits to be read.
+    /// Looks everywhere; nothing here blocks. What time has ended is over, whatever waits to be read; the arbiter is heard
+    /// before a successor is accepted.
+    fn turn(&mut self) {
         self.tick();
-        match source {
-            Source::Signal => self.stopping |= matches!(self.signals.read_signal(), Ok(Some(_))),
-            Source::Remote(index) => self.read_remote(index),
-            Source::Arbiter => self.hear(),
-            Source::Call => self.step(Event::CallEnded),
-            Source::Listener => self.admit_arbiter(),
+        self.stopping |= matches!(self.signals.read_signal(), Ok(Some(_)));
+        for motion in doors::read_keys(&mut self.remotes) {
+            let press = self.keys.stamp(motion, now());
+            self.tell(&FromGate::Key(press));
         }
+        self.hear();
+        if self.call.as_ref().is_some_and(|call| !socket::ready(&call.start).is_empty()) {
+            self.step(Event::CallEnded);
+        }
+        self.accept();
+        self.tick();
     }
 
-    /// What follows from time alone, and from what is no longer there.
+    /// What follows from time alone, and from who is no longer there.
     fn tick(&mut self) {
         let now = now();
+        self.arbiter.take_if(|(arbiter, _)| socket::hung_up(arbiter)).inspect(|_| say!(4, "arbiter hung up"));
         if self.stopping {
             self.step(Event::Stop(ShutReason::GateStopped));
         }
-        self.arbiter.take_if(|arbiter| socket::hung_up(&arbiter.socket)).inspect(|_| say!(4, "arbiter hung up"));
         match &self.arbiter {
             None => self.step(Event::Stop(ShutReason::ArbiterGone)),
-            Some(arbiter) if now.saturating_sub(arbiter.heard) >= HEARTBEAT_LIMIT_MS * MS => {
-                self.step(Event::Stop(ShutReason::HeartbeatLost));
-            }
+            Some((_, heard)) if now >= heard + HEARD_NS => self.step(Event::Stop(ShutReason::HeartbeatLost)),
             Some(_) => {}
         }
         self.step(Event::Tick);
@@ -176,20 +140,14 @@ impl Gate {
                 Some(_) | None => self.step(Event::CallDead),
             }
         }
-        if now >= self.beat_due {
-            self.beat_due = now + HEARTBEAT_EVERY_MS * MS;
-            self.beat += 1;
+        if now / BEAT_NS > self.beat {
+            self.beat = now / BEAT_NS;
             self.tell(&FromGate::Heartbeat { count: self.beat });
             socket::notify("WATCHDOG=1");
-            for (path, remote) in self.remotes.iter_mut().filter(|(_, remote)| remote.is_none()) {
-                *remote = Remote::open(path).inspect(|_| say!(5, "remote {}: grabbed", path.display())).ok();
-            }
         }
     }
-}
 
-impl Gate {
-    /// One step of the lease, and what its edge asks for.
+    /// One step of the lease, and what its edge asks for: the doors close on every way out of `Open`.
     fn step(&mut self, event: Event) {
         let (old, at_ns) = (self.state, now());
         self.state = old.step(event, at_ns);
@@ -198,107 +156,74 @@ impl Gate {
         }
         if self.state.dying() {
             self.call.iter().for_each(Call::kill);
-            self.doors.shut();
+            doors::shut(&self.config);
+        }
+        if matches!(self.state, State::Shut | State::Gone(..)) {
+            self.call = None;
+            doors::put_out(&self.config);
         }
         match (old, self.state) {
-            (_, State::Gone { lease, .. }) => {
-                self.bury();
-                self.tell(&FromGate::CallGone { lease });
-            }
+            (_, State::Prepared { lease, nonce, .. }) => self.tell(&FromGate::Prepared { lease, nonce }),
+            (State::Gone(..), State::Open(Run { lease, .. })) => self.tell(&FromGate::Relaunched { lease }),
+            (_, State::Open(Run { lease, media, .. })) => self.tell(&FromGate::Opened { lease, media, at_ns }),
+            (_, State::Gone(Run { lease, .. }, _)) => self.tell(&FromGate::CallGone { lease }),
             (State::Ending { lease, reason, since }, State::Shut) => {
-                self.bury();
                 let took_ms = u32::try_from((at_ns - since) / MS).unwrap_or(u32::MAX);
-                say!(5, "lease {}: shut, {reason:?}, call process dead after {took_ms} ms", tag(&lease));
                 self.tell(&FromGate::Shut { lease, reason, at_ns, took_ms });
             }
-            _ => {}
-        }
-    }
-
-    /// The call process is dead: nothing sees, the lamp may go out.
-    fn bury(&mut self) {
-        self.call = None;
-        if let Err(e) = self.doors.light(false) {
-            say!(4, "lamp: could not be put out: {e}");
+            (_, State::Shut | State::Falling(_) | State::Ending { .. }) => {}
         }
     }
 
     fn tell(&mut self, message: &FromGate) {
-        let sent = self.arbiter.as_ref().map(|arbiter| socket::send(&arbiter.socket, &message.encode(), &[]));
+        if !matches!(message, FromGate::Heartbeat { .. } | FromGate::Key(_)) {
+            say!(5, "{message}");
+        }
+        let sent = self.arbiter.as_ref().map(|(arbiter, _)| socket::send(arbiter, &message.encode(), &[]));
         if let Some(Err(e)) = sent {
             say!(4, "arbiter: {e}; counted as gone");
             self.arbiter = None;
         }
     }
 
-    fn admit_arbiter(&mut self) {
-        let (socket, uid) = match socket::accept(&self.listener) {
-            Ok(accepted) => accepted,
-            Err(e) => return say!(4, "connection: {e}"),
-        };
+    fn accept(&mut self) {
+        let Ok((arbiter, uid)) = socket::accept(&self.listener) else { return };
         if uid != self.config.arbiter_uid || self.arbiter.is_some() {
-            return say!(4, "connection of user {uid} refused: only one of user {} is served", self.config.arbiter_uid);
+            return say!(4, "connection of user {uid} refused: one is served, of user {}", self.config.arbiter_uid);
         }
-        self.arbiter = Some(Arbiter { socket, heard: now() });
-        say!(5, "arbiter connected");
+        self.arbiter = Some((arbiter, now()));
         self.tell(&FromGate::Hello { device: self.config.device, revision: self.tickets.revision() });
     }
 
-    fn read_remote(&mut self, index: usize) {
-        let Some((path, Some(remote))) = self.remotes.get_mut(index) else { return };
-        match remote.read() {
-            Ok(motions) => {
-                for (key, motion) in motions {
-                    let press = self.keys.stamp(key, motion, now());
-                    self.tell(&FromGate::Key(press));
-                }
-            }
-            Err(e) => {
-                say!(4, "remote {}: {e}; looked for again", path.display());
-                self.remotes[index].1 = None;
-            }
-        }
-    }
-
-    /// One message of the arbiter.
+    /// One message of the arbiter: done or refused.
     fn hear(&mut self) {
-        let Some(arbiter) = &mut self.arbiter else { return };
+        let Some((arbiter, heard)) = &mut self.arbiter else { return };
         let mut bytes = [0; SIZE + 1];
-        let (len, fds) = match socket::receive(&arbiter.socket, &mut bytes) {
-            Ok((0, _)) => return self.arbiter = None,
-            Ok(received) => received,
+        let (len, fds) = match socket::receive(arbiter, &mut bytes) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-            Err(e) => {
-                say!(4, "arbiter: {e}; counted as gone");
-                return self.arbiter = None;
-            }
+            Ok((0, _)) | Err(_) => return self.arbiter = None,
+            Ok(received) => received,
         };
-        let done = match (ToGate::decode(&bytes[..len]), fds.as_slice()) {
-            (Ok(ToGate::Heartbeat { .. }), []) => {
-                arbiter.heard = now();
-                Ok(())
-            }
-            (Ok(ToGate::DoorRecord { record }), []) => {
-                let kept = self.tickets.keep(&record);
-                kept.map(|revision| self.tell(&FromGate::RecordKept { revision })).map_err(|why| ([0; 16], why))
-            }
-            (Ok(ToGate::Prepare { lease, serial }), [end]) if lease != [0; 16] => {
-                self.prepare(lease, serial, end).map_err(|why| (lease, why))
-            }
-            (Ok(ToGate::Open { ticket }), []) => self.open(&ticket).map_err(|why| (self.state.lease().unwrap_or_default(), why)),
-            (Ok(ToGate::Relaunch { lease }), [end]) => self.relaunch(lease, end).map_err(|why| (lease, why)),
-            (Ok(ToGate::Close { lease }), []) => self.close(lease).map_err(|why| (lease, why)),
-            _ => Err(([0; 16], GateRefusal::Malformed)),
+        let waiting = self.state.lease();
+        let (lease, done) = match (ToGate::decode(&bytes[..len]), fds.as_slice()) {
+            (Ok(ToGate::Heartbeat { .. }), []) => return *heard = now(),
+            (Ok(ToGate::DoorRecord { record }), []) => match self.tickets.keep(&self.config, &record) {
+                Ok(revision) => return self.tell(&FromGate::RecordKept { revision }),
+                Err(why) => ([0; 16], Err(why)),
+            },
+            (Ok(ToGate::Prepare { lease, serial }), [end]) if lease != [0; 16] => (lease, self.prepare(lease, serial, end)),
+            (Ok(ToGate::Open { ticket }), []) => (waiting.unwrap_or_default(), self.open(&ticket)),
+            (Ok(ToGate::Relaunch { lease }), [end]) => (lease, self.relaunch(lease, end)),
+            (Ok(ToGate::Close { lease }), []) if waiting == Some(lease) => return self.step(Event::Stop(ShutReason::Asked)),
+            (Ok(ToGate::Close { lease }), []) => (lease, Err(GateRefusal::NoLease)),
+            _ => ([0; 16], Err(GateRefusal::Malformed)),
         };
-        if let Err((lease, why)) = done {
-            say!(4, "lease {}: refused, {why:?}", tag(&lease));
+        if let Err(why) = done {
             self.tell(&FromGate::Refused { lease, why });
         }
     }
-}
 
-/// What the arbiter may ask for; each is refused or done.
-impl Gate {
+    /// Gate looks for the key itself: that a call process runs is to mean that somebody here asked for it.
     fn prepare(&mut self, lease: Id, serial: u64, end: &OwnedFd) -> Result<(), GateRefusal> {
         if self.state != State::Shut {
             return Err(GateRefusal::Busy);
@@ -308,72 +233,36 @@ impl Gate {
         getrandom::fill(&mut nonce).map_err(|_| GateRefusal::NoCall)?;
         self.launch(lease, end)?;
         self.step(Event::Started { lease, nonce, pressed });
-        say!(5, "lease {}: prepared on key {serial}, doors shut", tag(&lease));
-        self.tell(&FromGate::Prepared { lease, nonce });
         Ok(())
     }
 
-    fn open(&mut self, ticket: &[u8; parloir_wire::ticket::SIZE]) -> Result<(), GateRefusal> {
-        let ticket = self.tickets.check(ticket, &self.state, now())?;
-        let lease = self.state.lease().unwrap_or_default();
-        self.give_doors(ticket.media)?;
-        self.step(Event::Admitted { media: ticket.media, run: u64::from(ticket.longest_run_s) * 1000 * MS });
-        if self.state.dying() {
-            return Err(GateRefusal::NonceExpired);
-        }
-        say!(5, "lease {}: doors {:#04b} open for at most {} s", tag(&lease), ticket.media, ticket.longest_run_s);
-        self.tell(&FromGate::Opened { lease, media: ticket.media, at_ns: now() });
-        Ok(())
+    fn open(&mut self, ticket: &[u8; ticket::SIZE]) -> Result<(), GateRefusal> {
+        let ticket = self.tickets.check(self.config.device, ticket, self.state, now())?;
+        let run = u64::from(ticket.longest_run_s) * 1000 * MS;
+        self.open_doors(ticket.media, Event::Admitted { media: ticket.media, run })
     }
 
-    fn relaunch(&mut self, wanted: Id, end: &OwnedFd) -> Result<(), GateRefusal> {
-        let State::Gone { lease, media, .. } = self.state else { return Err(GateRefusal::NoLease) };
-        if lease != wanted {
-            return Err(GateRefusal::NoLease);
+    fn relaunch(&mut self, lease: Id, end: &OwnedFd) -> Result<(), GateRefusal> {
+        match self.state {
+            State::Gone(run, _) if run.lease == lease => {
+                self.launch(lease, end)?;
+                self.open_doors(run.media, Event::Restarted)
+            }
+            _ => Err(GateRefusal::NoLease),
         }
-        self.launch(lease, end)?;
-        self.give_doors(media)?;
-        self.step(Event::Restarted);
-        if self.state.dying() {
-            return Err(GateRefusal::NoLease);
-        }
-        say!(5, "lease {}: call process started again", tag(&lease));
-        self.tell(&FromGate::Relaunched { lease });
-        Ok(())
-    }
-
-    fn close(&mut self, lease: Id) -> Result<(), GateRefusal> {
-        if self.state.lease() != Some(lease) {
-            return Err(GateRefusal::NoLease);
-        }
-        self.step(Event::Stop(ShutReason::Asked));
-        Ok(())
     }
 
     fn launch(&mut self, lease: Id, end: &OwnedFd) -> Result<(), GateRefusal> {
-        let call = Call::start(&self.config, lease, end).map_err(|e| {
-            say!(4, "lease {}: no call process: {e}", tag(&lease));
-            GateRefusal::NoCall
-        })?;
-        self.call = Some(call);
+        let call = Call::start(&self.config, lease, end).inspect_err(|e| say!(4, "no call process: {e}"));
+        self.call = Some(call.map_err(|_| GateRefusal::NoCall)?);
         Ok(())
     }
 
-    /// Opens the doors and hands them over, or shuts all of them and ends the lease. Gate's copy of an fd is closed on return.
-    fn give_doors(&mut self, media: u8) -> Result<(), GateRefusal> {
-        let given = self.doors.open(media).and_then(|open| {
-            let call = self.call.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-            open.iter().try_for_each(|(door, clip)| call.door(*door, clip.as_ref()))
-        });
-        given.map_err(|e| {
-            say!(3, "doors {media:#04b}: {e}; the lease ends");
-            self.step(Event::Stop(ShutReason::CallEnded));
-            GateRefusal::NoDevice
-        })
+    /// Opens the doors, or ends the lease.
+    fn open_doors(&mut self, media: u8, opened: Event) -> Result<(), GateRefusal> {
+        let call = self.call.as_ref().ok_or(GateRefusal::NoCall)?;
+        let done = doors::open(&self.config, media, call).inspect_err(|e| say!(3, "doors {media:#04b}: {e}; the lease ends"));
+        self.step(if done.is_ok() { opened } else { Event::Stop(ShutReason::CallEnded) });
+        done.map_err(|_| GateRefusal::NoDevice)
     }
-}
-
-/// A lease's first bytes: enough for the log.
-fn tag(lease: &Id) -> String {
-    lease[..4].iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -2,10 +2,9 @@
 //! Never: opens anything, or takes a word of the arbiter for it.
 //! Called by: run. Ed25519 as in RFC 8032, strict: no weak keys, no malleable signatures.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 use parloir_wire::Id;
@@ -13,16 +12,16 @@ use parloir_wire::door_record::{self, DoorRecord};
 use parloir_wire::gate::GateRefusal;
 use parloir_wire::ticket::{self, Kind, Ticket};
 
+use crate::config::Config;
 use crate::keys::FRESH_NS;
 use crate::lease::State;
 
+const FILE: &str = "door-record";
+
 /// The keys that gate believes.
 pub struct Tickets {
-    device: Id,
-    site: Id,
     quorum: usize,
     roots: Vec<VerifyingKey>,
-    state: PathBuf,
     kept: Option<DoorRecord>,
     door: Option<VerifyingKey>,
 }
@@ -32,60 +31,47 @@ impl Tickets {
     ///
     /// # Errors
     /// The root keys are unreadable or not `1 <= k <= n <= 3` distinct keys; in words.
-    pub fn load(device: Id, site: Id, roots: &Path, state: &Path) -> Result<Self, String> {
-        let bytes = fs::read(roots).map_err(|e| format!("root keys {}: {e}", roots.display()))?;
-        let (quorum, roots) = parse_roots(&bytes).ok_or_else(|| {
-            format!("root keys {}: not bytes k and n, then n distinct Ed25519 public keys, 1 <= k <= n <= 3", roots.display())
+    pub fn load(config: &Config) -> Result<Self, String> {
+        let roots = fs::read(&config.roots).map_err(|e| format!("root keys {}: {e}", config.roots.display()))?;
+        let mut tickets = parse_roots(&roots).ok_or_else(|| {
+            format!("root keys {}: not bytes k and n, then n distinct Ed25519 keys, 1 <= k <= n <= 3", config.roots.display())
         })?;
-        let mut tickets = Self { device, site, quorum, roots, state: state.join("door-record"), kept: None, door: None };
-        let old = fs::read(&tickets.state).ok().and_then(|b| <[u8; door_record::SIZE]>::try_from(b).ok());
-        if let Some(record) = old {
-            tickets.kept = DoorRecord::parse(&record).ok().map(|(record, ..)| record).filter(|r| r.site == site);
-            tickets.door = tickets.verify(&record).ok().map(|(_, key)| key);
+        let old = fs::read(config.state.join(FILE)).ok().and_then(|bytes| bytes.try_into().ok());
+        if let Some(old) = old {
+            tickets.kept = DoorRecord::parse(&old).ok().map(|(record, ..)| record).filter(|record| record.site == config.site);
+            tickets.door = tickets.verify(config, &old).ok().map(|(_, door)| door);
         }
         Ok(tickets)
     }
 
     /// Highest revision seen, 0 for none.
-    #[must_use]
     pub fn revision(&self) -> u64 {
-        self.kept.map_or(0, |r| r.revision)
+        self.kept.map_or(0, |record| record.revision)
     }
 
     /// Believes a record from now on, after it is safely on disk. The same record may come again; another one must be newer.
     ///
     /// # Errors
     /// `RecordSignature`, `RecordOld`, `NoState`; what was believed before still is.
-    pub fn keep(&mut self, bytes: &[u8; door_record::SIZE]) -> Result<u64, GateRefusal> {
-        let (record, key) = self.verify(bytes)?;
-        if self.kept.is_some_and(|kept| record.revision < kept.revision || (record.revision == kept.revision && record != kept)) {
+    pub fn keep(&mut self, config: &Config, bytes: &[u8; door_record::SIZE]) -> Result<u64, GateRefusal> {
+        let (record, door) = self.verify(config, bytes)?;
+        if self.kept.is_some_and(|kept| kept != record && kept.revision >= record.revision) {
             return Err(GateRefusal::RecordOld);
         }
-        if self.door.is_none() || self.kept != Some(record) {
-            persist(&self.state, bytes).map_err(|e| {
-                say!(3, "door key record {}: {e}; the record is not believed", self.state.display());
-                GateRefusal::NoState
-            })?;
-        }
-        (self.kept, self.door) = (Some(record), Some(key));
+        let persisted = persist(&config.state, bytes).inspect_err(|e| say!(3, "{}: {e}", config.state.display()));
+        persisted.map_err(|_| GateRefusal::NoState)?;
+        (self.kept, self.door) = (Some(record), Some(door));
         Ok(record.revision)
     }
 
     /// Every signature that is there must be good, and there must be enough of them.
-    fn verify(&self, bytes: &[u8; door_record::SIZE]) -> Result<(DoorRecord, VerifyingKey), GateRefusal> {
+    fn verify(&self, config: &Config, bytes: &[u8; door_record::SIZE]) -> Result<(DoorRecord, VerifyingKey), GateRefusal> {
         let (record, body, signatures) = DoorRecord::parse(bytes).map_err(|_| GateRefusal::RecordSignature)?;
         let message = [&door_record::CONTEXT[..], &body].concat();
-        let mut signed = 0;
-        for (slot, signature) in signatures.iter().enumerate() {
-            let Some(signature) = signature else { continue };
-            let root = self.roots.get(slot).ok_or(GateRefusal::RecordSignature)?;
-            root.verify_strict(&message, &Signature::from_bytes(signature)).map_err(|_| GateRefusal::RecordSignature)?;
-            signed += 1;
-        }
-        let door = public_key(&record.door_key).ok_or(GateRefusal::RecordSignature)?;
-        if signed < self.quorum || record.site != self.site {
-            return Err(GateRefusal::RecordSignature);
-        }
+        let signed = signatures.iter().enumerate().filter_map(|(slot, signature)| Some((slot, signature.as_ref()?)));
+        let good = |(slot, by): (usize, _)| self.roots.get(slot).is_some_and(|root| verifies(root, &message, by));
+        let enough = signed.clone().all(good) && signed.count() >= self.quorum && record.site == config.site;
+        let door = public_key(&record.door_key).filter(|_| enough).ok_or(GateRefusal::RecordSignature)?;
         Ok((record, door))
     }
 
@@ -93,21 +79,23 @@ impl Tickets {
     ///
     /// # Errors
     /// `NoLease`, `Busy`, `TicketForm`, `NoDoorKey`, `TicketSignature`, `TicketBinding`, `NonceExpired`, `NoFreshKey`.
-    pub fn check(&self, bytes: &[u8; ticket::SIZE], state: &State, now: u64) -> Result<Ticket, GateRefusal> {
-        let (lease, nonce, pressed, until) = match *state {
+    pub fn check(&self, device: Id, bytes: &[u8; ticket::SIZE], state: State, now: u64) -> Result<Ticket, GateRefusal> {
+        let (lease, nonce, pressed, until) = match state {
             State::Prepared { lease, nonce, pressed, until } => (lease, nonce, pressed, until),
-            State::Open { .. } | State::Falling { .. } | State::Gone { .. } => return Err(GateRefusal::Busy),
+            State::Open(_) | State::Falling(_) | State::Gone(..) => return Err(GateRefusal::Busy),
             State::Shut | State::Ending { .. } => return Err(GateRefusal::NoLease),
         };
         let (ticket, body, signature) = Ticket::parse(bytes).map_err(|_| GateRefusal::TicketForm)?;
         let door = self.door.as_ref().ok_or(GateRefusal::NoDoorKey)?;
         let message = [&ticket::CONTEXT[..], &body].concat();
-        door.verify_strict(&message, &Signature::from_bytes(&signature)).map_err(|_| GateRefusal::TicketSignature)?;
+        if !verifies(door, &message, &signature) {
+            return Err(GateRefusal::TicketSignature);
+        }
         let bound = match ticket.kind {
             Kind::Nonce => (nonce, lease),
             Kind::Always | Kind::Myself => ([0; 16], [0; 16]),
         };
-        if ticket.device != self.device || (ticket.nonce, ticket.lease) != bound {
+        if ticket.device != device || (ticket.nonce, ticket.lease) != bound {
             return Err(GateRefusal::TicketBinding);
         }
         if now >= until {
@@ -120,25 +108,29 @@ impl Tickets {
     }
 }
 
+fn verifies(key: &VerifyingKey, message: &[u8], signature: &[u8; 64]) -> bool {
+    key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+}
+
 fn public_key(bytes: &[u8; 32]) -> Option<VerifyingKey> {
     VerifyingKey::from_bytes(bytes).ok().filter(|key| !key.is_weak())
 }
 
-fn parse_roots(bytes: &[u8]) -> Option<(usize, Vec<VerifyingKey>)> {
-    let (&[k, n], keys) = bytes.split_first_chunk::<2>()?;
-    let (chunks, rest) = keys.as_chunks::<32>();
-    let roots = chunks.iter().map(public_key).collect::<Option<Vec<_>>>()?;
+fn parse_roots(bytes: &[u8]) -> Option<Tickets> {
+    let (&[k, n], keys) = bytes.split_first_chunk()?;
+    let (keys, rest) = keys.as_chunks();
+    let roots = keys.iter().map(public_key).collect::<Option<Vec<_>>>()?;
     let distinct = (1..roots.len()).all(|i| !roots[..i].contains(&roots[i]));
     let fits = rest.is_empty() && roots.len() == usize::from(n) && roots.len() <= door_record::ROOTS && (1..=n).contains(&k);
-    (fits && distinct).then_some((usize::from(k), roots))
+    (fits && distinct).then_some(Tickets { quorum: k.into(), roots, kept: None, door: None })
 }
 
 /// Whole or not at all, whatever moment the power goes.
-fn persist(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let new = path.with_extension("new");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+fn persist(directory: &Path, bytes: &[u8]) -> io::Result<()> {
+    let new = directory.join("door-record.new");
+    let mut file = File::create(&new)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&new, path)?;
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+    fs::rename(&new, directory.join(FILE))?;
+    File::open(directory)?.sync_all()
 }

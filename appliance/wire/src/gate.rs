@@ -4,7 +4,7 @@
 
 use crate::codec::{Reader, Refused, Writer, refused};
 use crate::keys::KeyPress;
-use crate::{Id, door_record, ticket};
+use crate::{Id, door_record, tag, ticket};
 
 /// Bytes of every message, either way.
 pub const SIZE: usize = 272;
@@ -373,5 +373,25 @@ impl FromGate {
         };
         r.zeros("gate message padding")?;
         Ok(message)
+    }
+}
+
+/// For the log: never a nonce, and never which key it was (digits are a person's code).
+impl core::fmt::Display for FromGate {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Heartbeat { count } => write!(f, "heartbeat {count}"),
+            Self::Hello { revision, .. } => write!(f, "hello, door key record revision {revision}"),
+            Self::Key(press) => write!(f, "key serial {}", press.serial),
+            Self::Prepared { lease, .. } => write!(f, "lease {}: prepared, doors shut", tag(lease)),
+            Self::Opened { lease, media, .. } => write!(f, "lease {}: doors {media:#04b} open", tag(lease)),
+            Self::Shut { lease, reason, took_ms, .. } => {
+                write!(f, "lease {}: shut ({reason:?}), call process dead after {took_ms} ms", tag(lease))
+            }
+            Self::CallGone { lease } => write!(f, "lease {}: call process ended by itself, doors shut", tag(lease)),
+            Self::Relaunched { lease } => write!(f, "lease {}: call process started again, doors open", tag(lease)),
+            Self::Refused { lease, why } => write!(f, "lease {}: refused ({why:?})", tag(lease)),
+            Self::RecordKept { revision } => write!(f, "door key record revision {revision} kept"),
+        }
     }
 }

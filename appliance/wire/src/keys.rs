@@ -96,6 +96,31 @@ impl Motion {
     }
 }
 
+/// Bytes of the kernel's `struct input_event` (`linux/input.h`): two longs of time, then type, code and value.
+pub const EVENT: usize = 2 * size_of::<usize>() + 8;
+/// The event type of keys.
+pub const EV_KEY: u16 = 1;
+
+/// The key motion that an input event reports; `None` for every other event, key and value.
+#[must_use]
+pub fn from_event(event: &[u8; EVENT]) -> Option<(Key, Motion)> {
+    let [.., t0, t1, c0, c1, v0, v1, v2, v3] = *event;
+    let value = u8::try_from(i32::from_ne_bytes([v0, v1, v2, v3])).ok()?;
+    let key = Key::from_evdev(u16::from_ne_bytes([c0, c1]))?;
+    (u16::from_ne_bytes([t0, t1]) == EV_KEY).then_some((key, Motion::from_wire(value).ok()?))
+}
+
+/// The input event of a key motion, its time zero: what the bench sends.
+#[must_use]
+pub fn to_event(key: Key, motion: Motion) -> [u8; EVENT] {
+    let mut event = [0; EVENT];
+    let [.., t0, t1, c0, c1, v0, v1, v2, v3] = &mut event;
+    [*t0, *t1] = EV_KEY.to_ne_bytes();
+    [*c0, *c1] = key.evdev().to_ne_bytes();
+    [*v0, *v1, *v2, *v3] = i32::from(motion.wire()).to_ne_bytes();
+    event
+}
+
 /// One key motion as gate stamped it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyPress {

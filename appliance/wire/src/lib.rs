@@ -32,3 +32,9 @@ pub type Id = [u8; 16];
 pub const CAMERA: u8 = 1;
 /// Bit of a media mask: the microphone.
 pub const MICROPHONE: u8 = 2;
+
+/// The first bytes of an identifier in hexadecimal: enough for a log, and no more than a log needs.
+#[must_use]
+pub fn tag(id: &Id) -> String {
+    id[..4].iter().map(|b| format!("{b:02x}")).collect()
+}

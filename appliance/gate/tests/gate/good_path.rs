@@ -21,7 +21,7 @@ fn key_then_ticket_then_doors_then_close() {
 
     arbiter.send(&world.sign(&world.ticket(nonce)));
     arbiter.opened();
-    let inode = |name: &str| std::fs::metadata(world.dir.join(name)).unwrap().ino();
+    let inode = |name: &str| std::fs::metadata(world.dir.join(name)).expect("there").ino();
     assert_eq!(world.report(), format!("door 1 {}", inode("camera.y4m")));
     assert_eq!(world.report(), format!("door 2 {}", inode("microphone.wav")));
     assert_eq!(world.clip_holders(), [pid], "only the call process may have the camera, gate keeps no copy");

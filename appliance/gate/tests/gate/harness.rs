@@ -18,10 +18,10 @@ use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use parloir_gate::{evdev, socket};
+use parloir_gate::socket;
 use parloir_wire::door_record::{self, DoorRecord};
 use parloir_wire::gate::{FromGate, GateRefusal, SIZE, ShutReason, ToGate};
-use parloir_wire::keys::{Key, Motion};
+use parloir_wire::keys::{EVENT, Key, Motion};
 use parloir_wire::start::Start;
 use parloir_wire::ticket::{self, Kind, Ticket};
 use parloir_wire::{CAMERA, Id, MICROPHONE};
@@ -57,6 +57,11 @@ pub struct World {
 
 impl World {
     pub fn new(setup: Setup) -> Self {
+        Self::with_files(setup, &[])
+    }
+
+    /// With these files in its directory before gate starts.
+    pub fn with_files(setup: Setup, files: &[&str]) -> Self {
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("parloir-gate-test-{}-{count}", std::process::id()));
         fs::create_dir_all(dir.join("state")).expect("directory");
@@ -66,10 +71,15 @@ impl World {
         fs::write(dir.join("roots.bin"), bytes).expect("roots");
         fs::write(dir.join("camera.y4m"), b"frames").expect("clip");
         fs::write(dir.join("microphone.wav"), b"sound").expect("clip");
+        for file in files.iter().map(|file| dir.join(file)) {
+            fs::create_dir_all(file.parent().expect("directory")).expect("directory");
+            fs::write(file, "").expect("file");
+        }
         let reports = UnixDatagram::bind(dir.join("reports")).expect("reports");
         reports.set_read_timeout(Some(PATIENCE)).expect("timeout");
         let over = Arc::new(AtomicBool::new(false));
-        let supervisor = supervise(&dir, setup.stub_mode, &over);
+        let by_slice = setup.extra.iter().any(|word| word == "slice");
+        let supervisor = supervise(&dir, setup.stub_mode, by_slice, &over);
         let gate = spawn_gate(&dir, &setup);
         let door = SigningKey::from_bytes(&[9; 32]);
         let world = Self { dir, roots, door, setup, gate, reports, supervisor: Some(supervisor), over };
@@ -78,11 +88,7 @@ impl World {
     }
 
     fn wait_for_socket(&self) {
-        let start = Instant::now();
-        while socket::dial(&self.dir.join("gate.sock")).is_err() {
-            assert!(start.elapsed() < PATIENCE, "gate did not listen");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        eventually("gate listens", || socket::dial(&self.dir.join("gate.sock")).is_ok());
     }
 
     pub fn gate_pid(&self) -> u32 {
@@ -153,8 +159,8 @@ impl World {
     }
 
     pub fn event(&self, kind: u16, code: u16, value: i32) {
-        let mut bytes = [0; evdev::EVENT];
-        let at = evdev::EVENT - 8;
+        let mut bytes = [0; EVENT];
+        let at = EVENT - 8;
         bytes[at..at + 2].copy_from_slice(&kind.to_ne_bytes());
         bytes[at + 2..at + 4].copy_from_slice(&code.to_ne_bytes());
         bytes[at + 4..].copy_from_slice(&value.to_ne_bytes());
@@ -258,7 +264,7 @@ fn spawn_gate(dir: &Path, setup: &Setup) -> Child {
     let path = |name: &str| dir.join(name).display().to_string();
     let mut command = Command::new(env!("CARGO_BIN_EXE_parloir-gate"));
     command.args(["--device", &hex(DEVICE), "--site", &hex(SITE), "--roots", &path("roots.bin"), "--state", &path("state")]);
-    command.args(["--socket", &path("gate.sock"), "--call-socket", &path("call.sock"), "--call-slice", &path("no-slice")]);
+    command.args(["--socket", &path("gate.sock"), "--call-socket", &path("call.sock"), "--call-slice", &path("slice")]);
     command.args(["--arbiter-uid", &setup.arbiter_uid.unwrap_or_else(own_uid).to_string()]);
     command.args(["--bench-remote", &path("remote")]);
     if setup.extra.is_empty() {
@@ -269,7 +275,7 @@ fn spawn_gate(dir: &Path, setup: &Setup) -> Child {
 }
 
 /// The stub supervisor: for each connection one stub call process with the connection as its standard input.
-fn supervise(dir: &Path, mode: &'static str, over: &Arc<AtomicBool>) -> JoinHandle<()> {
+fn supervise(dir: &Path, mode: &'static str, by_slice: bool, over: &Arc<AtomicBool>) -> JoinHandle<()> {
     let listener = socket::serve(&dir.join("call.sock"), own_uid()).expect("call socket");
     let (dir, over) = (dir.to_path_buf(), Arc::clone(over));
     let stub = Path::new(env!("CARGO_BIN_EXE_parloir-gate")).with_file_name("examples").join("stub_call");
@@ -287,7 +293,9 @@ fn supervise(dir: &Path, mode: &'static str, over: &Arc<AtomicBool>) -> JoinHand
             let mut child = command.spawn().expect("stub call");
             drop(command);
             let pid = child.id();
-            socket::send(&connection, &Start::Spawned { pid }.encode(), &[pidfd(pid).as_raw_fd()]).expect("spawned");
+            if !by_slice {
+                socket::send(&connection, &Start::Spawned { pid }.encode(), &[pidfd(pid).as_raw_fd()]).expect("spawned");
+            }
             children.push(std::thread::spawn(move || child.wait()));
         }
         children.into_iter().for_each(|child| drop(child.join()));
@@ -300,6 +308,15 @@ fn pidfd(pid: u32) -> OwnedFd {
     unsafe {
         let fd = libc::syscall(libc::SYS_pidfd_open, pid, 0);
         OwnedFd::from_raw_fd(i32::try_from(fd).ok().filter(|fd| *fd >= 0).expect("pidfd"))
+    }
+}
+
+/// Waits until something is so.
+pub fn eventually(what: &str, is_so: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < PATIENCE, "not so: {what}");
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

@@ -2,8 +2,16 @@
 //! Never: looks inside gate.
 //! Called by: `cargo test -p parloir-gate --features bench`.
 
-#![allow(clippy::unwrap_used)]
-
 mod harness;
 
+mod command_line;
+mod consent;
+mod endings;
 mod good_path;
+mod hardware;
+mod hostile;
+mod records;
+mod relaunch;
+mod size;
+mod table;
+mod tickets;

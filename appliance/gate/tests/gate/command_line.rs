@@ -1,0 +1,24 @@
+//! Owns: what gate refuses to start with, and that a gate without the feature `bench` has no bench doors.
+
+use parloir_gate::config::parse;
+
+fn refusal(words: &str) -> String {
+    parse(words.split_whitespace().map(str::to_owned)).expect_err(words)
+}
+
+const ID: &str = "00112233445566778899aabbccddeeff";
+
+#[test]
+fn refusals_name_the_flag() {
+    let good = format!("--device {ID} --site {ID} --arbiter-uid 7");
+    let config = parse(good.split(' ').map(str::to_owned)).expect("good");
+    assert_eq!((config.device[0], config.device[15], config.arbiter_uid), (0, 0xff, 7));
+    assert_eq!(refusal(""), "--device is missing");
+    assert_eq!(refusal(&format!("--device {ID}")), "--site is missing");
+    assert_eq!(refusal(&format!("--device {ID} --site {ID}")), "--arbiter-uid is missing");
+    assert!(refusal("--device +0112233445566778899aabbccddeef").contains("not 32 hexadecimal digits"));
+    assert!(refusal("--site").contains("--site needs a value"));
+    assert!(refusal(&format!("{good} --arbiter-uid root")).contains("--arbiter-uid root: not a user by number"));
+    assert!(refusal(&format!("{good} --camera-node /dev/video0")).contains("--call-uid is missing"));
+    assert!(refusal(&format!("{good} --no-ticket yes")).contains("unknown flag --no-ticket"));
+}

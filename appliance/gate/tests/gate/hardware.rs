@@ -1,0 +1,129 @@
+//! Owns: the box's own doors and its hold on the call process, on plain files in the place of device nodes, LED and cgroup.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+
+use parloir_wire::gate::GateRefusal::NoDevice;
+use parloir_wire::gate::{FromGate, ShutReason, ToGate};
+
+use crate::harness::{LEASE, Setup, World, eventually, own_uid};
+
+/// The user who is given the nodes: another one where that is allowed, so that the owner tells open from shut.
+fn call_uid() -> u32 {
+    if own_uid() == 0 { 65534 } else { own_uid() }
+}
+
+fn node_world(lamp: &str) -> World {
+    let uid = call_uid().to_string();
+    let words = "--camera-node DIR/video0 --microphone-node DIR/pcm --microphone-node DIR/control --call-uid";
+    let mut extra: Vec<String> = words.split(' ').map(str::to_owned).collect();
+    extra.extend([uid, "--lamp".into(), lamp.into()]);
+    World::with_files(Setup { extra, ..Setup::default() }, &["video0", "pcm", "control", "brightness"])
+}
+
+fn owner(path: &Path) -> (u32, u32) {
+    let file = fs::metadata(path).expect("node");
+    (file.uid(), file.mode() & 0o777)
+}
+
+#[test]
+fn device_nodes_belong_to_the_call_user_exactly_while_open() {
+    assert_eq!(own_uid(), 0, "giving a device node away needs root; run the tests as root, as on the box");
+    let world = node_world("DIR/brightness");
+    let owners = || ["video0", "pcm", "control"].map(|name| owner(&world.dir.join(name)));
+    let lamp = || fs::read_to_string(world.dir.join("brightness")).expect("lamp");
+    let arbiter = world.ready_arbiter();
+    assert_eq!(owners(), [(0, 0o600); 3], "what an earlier gate may have left is taken back at the start");
+    let nonce = world.prepare(&arbiter);
+    assert_eq!(lamp(), "0");
+    arbiter.send(&world.sign(&world.ticket(nonce)));
+    arbiter.opened();
+    assert_eq!(owners(), [(call_uid(), 0o600); 3]);
+    assert_eq!(lamp(), "255");
+    world.born();
+    assert_eq!(world.report(), "begin 7 1");
+    assert_eq!([world.report(), world.report()], ["door 1 0", "door 2 0"], "no fd: the node is the call user's");
+    arbiter.send(&ToGate::Close { lease: LEASE });
+    assert_eq!(arbiter.shut().0, ShutReason::Asked);
+    assert_eq!(owners(), [(0, 0o600); 3]);
+    assert_eq!(lamp(), "0");
+}
+
+#[test]
+fn a_door_that_fails_shuts_all_and_ends_the_lease() {
+    let world = node_world("DIR/brightness");
+    fs::remove_file(world.dir.join("control")).expect("node");
+    let arbiter = world.ready_arbiter();
+    let nonce = world.prepare(&arbiter);
+    arbiter.send(&world.sign(&world.ticket(nonce)));
+    assert_refused_and_ended(&arbiter);
+    assert_eq!(owner(&world.dir.join("video0")), (own_uid(), 0o600), "the camera had been given; it is taken back");
+}
+
+#[test]
+fn no_lamp_no_door() {
+    let world = node_world("DIR/no/brightness");
+    let arbiter = world.ready_arbiter();
+    let nonce = world.prepare(&arbiter);
+    arbiter.send(&world.sign(&world.ticket(nonce)));
+    assert_refused_and_ended(&arbiter);
+    assert_eq!(owner(&world.dir.join("video0")), (own_uid(), 0o600));
+}
+
+fn assert_refused_and_ended(arbiter: &crate::harness::Arbiter) {
+    let refused = arbiter.expect(|m| match m {
+        FromGate::Refused { lease, why } => Some((lease, why)),
+        FromGate::Heartbeat { .. } => None,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(refused, (LEASE, NoDevice));
+    assert_eq!(arbiter.shut().0, ShutReason::CallEnded);
+}
+
+/// A slice of plain files: gate writes `cgroup.kill` and believes `cgroup.events`, but only together with the hang-up.
+#[test]
+fn on_the_box_the_slice_is_killed_until_it_is_empty() {
+    let extra = ["--bench-hold", "slice", "--bench-camera", "DIR/camera.y4m", "--bench-microphone", "DIR/microphone.wav"];
+    let setup = Setup { extra: extra.map(str::to_owned).to_vec(), ..Setup::default() };
+    let world = World::with_files(setup, &["slice/cgroup.kill", "slice/cgroup.events"]);
+    let (kill, events) = (world.dir.join("slice/cgroup.kill"), world.dir.join("slice/cgroup.events"));
+    assert_eq!(fs::read_to_string(&kill).expect("kill"), "1", "at the start, for what an earlier gate may have left");
+    fs::write(&events, "populated 1\nfrozen 0\n").expect("events");
+    fs::write(&kill, "").expect("kill");
+    let arbiter = world.ready_arbiter();
+    let nonce = world.prepare(&arbiter);
+    let pid = world.born();
+    arbiter.send(&world.sign(&world.ticket(nonce)));
+    arbiter.opened();
+    assert_eq!(fs::read_to_string(&kill).expect("kill"), "");
+    arbiter.send(&ToGate::Close { lease: LEASE });
+    eventually("the slice is killed", || fs::read_to_string(&kill).expect("kill") == "1");
+    // The slice looks empty, but someone holds the start connection: not dead.
+    fs::write(&events, "populated 0\nfrozen 0\n").expect("events");
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    let serial = world.press_ok(&arbiter);
+    let _end = arbiter.prepare([8; 16], serial);
+    assert_eq!(arbiter.refused().0, [8; 16], "still busy");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.cast_signed()), nix::sys::signal::Signal::SIGKILL).expect("kill");
+    assert_eq!(arbiter.shut().0, ShutReason::Asked);
+}
+
+/// `ExecStopPost=parloir-gate shut …`: whatever a killed gate left open is shut.
+#[test]
+fn shut_closes_what_a_killed_gate_left() {
+    let world = World::with_files(Setup::default(), &["video0", "brightness", "slice/cgroup.kill"]);
+    let path = |name: &str| world.dir.join(name);
+    fs::set_permissions(path("video0"), fs::Permissions::from_mode(0o666)).expect("mode");
+    fs::write(path("brightness"), "255").expect("lamp");
+    let id = "00".repeat(16);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_parloir-gate"));
+    command.args(["shut", "--device", &id, "--site", &id, "--arbiter-uid", "0", "--call-uid", "1"]);
+    command.arg("--camera-node").arg(path("video0")).arg("--lamp").arg(path("brightness"));
+    command.arg("--call-slice").arg(path("slice"));
+    assert!(command.status().expect("gate").success());
+    assert_eq!(owner(&path("video0")).1, 0o600);
+    assert_eq!(fs::read_to_string(path("brightness")).expect("lamp"), "0");
+    assert_eq!(fs::read_to_string(path("slice/cgroup.kill")).expect("kill"), "1");
+}

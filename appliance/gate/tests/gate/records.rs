@@ -1,0 +1,93 @@
+//! Owns: whose tickets gate believes: k of n roots, this site, never an older record, also after a power cut.
+
+use ed25519_dalek::SigningKey;
+use parloir_wire::door_record::{self, ROOTS};
+use parloir_wire::gate::GateRefusal::{NoDoorKey, RecordOld, RecordSignature};
+use parloir_wire::gate::{FromGate, GateRefusal, ToGate};
+
+use crate::harness::{Arbiter, LEASE, SITE, Setup, World};
+
+fn offer(arbiter: &Arbiter, record: [u8; door_record::SIZE]) -> Result<u64, GateRefusal> {
+    arbiter.send(&ToGate::DoorRecord { record: Box::new(record) });
+    arbiter.expect(|m| match m {
+        FromGate::RecordKept { revision } => Some(Ok(revision)),
+        FromGate::Refused { lease, why } => Some(Err(why)).filter(|_| lease == [0; 16]),
+        _ => None,
+    })
+}
+
+#[test]
+fn two_of_three_roots_must_sign() {
+    let world = World::new(Setup::default());
+    let arbiter = world.arbiter();
+    for too_few in [&[][..], &[0], &[1], &[2]] {
+        assert_eq!(offer(&arbiter, world.record(1, SITE, too_few)), Err(RecordSignature), "{too_few:?}");
+    }
+    // One root twice is still one root.
+    let mut twice = world.record(1, SITE, &[0]);
+    twice.copy_within(64..128, 128);
+    assert_eq!(offer(&arbiter, twice), Err(RecordSignature));
+    let nonce = world.prepare(&arbiter);
+    arbiter.send(&world.sign(&world.ticket(nonce)));
+    assert_eq!(arbiter.refused(), (LEASE, NoDoorKey), "no refused record is believed");
+    for (revision, enough) in [(1, &[0, 1][..]), (2, &[1, 2]), (3, &[0, 1, 2])] {
+        assert_eq!(offer(&arbiter, world.record(revision, SITE, enough)), Ok(revision));
+    }
+}
+
+#[test]
+fn every_bit_of_a_record_counts() {
+    let world = World::new(Setup::default());
+    let arbiter = world.arbiter();
+    let good = world.record(1, SITE, &[0, 1, 2]);
+    for bit in 0..door_record::SIZE * 8 {
+        let mut bad = good;
+        bad[bit / 8] ^= 1 << (bit % 8);
+        assert_eq!(offer(&arbiter, bad), Err(RecordSignature), "bit {bit}");
+    }
+    assert_eq!(offer(&arbiter, good), Ok(1));
+}
+
+#[test]
+fn a_record_of_another_site_or_of_strangers_is_refused() {
+    let mut world = World::new(Setup::default());
+    let arbiter = world.arbiter();
+    assert_eq!(offer(&arbiter, world.record(1, [0x52; 16], &[0, 1, 2])), Err(RecordSignature));
+    world.roots = (0..ROOTS as u8).map(|n| SigningKey::from_bytes(&[n + 40; 32])).collect();
+    assert_eq!(offer(&arbiter, world.record(1, SITE, &[0, 1, 2])), Err(RecordSignature));
+}
+
+#[test]
+fn an_older_record_is_refused_also_after_a_restart() {
+    let mut world = World::new(Setup::default());
+    let (older, newer) = (world.record(6, SITE, &[0, 1]), world.record(7, SITE, &[0, 1]));
+    let arbiter = world.arbiter();
+    assert_eq!(offer(&arbiter, older), Ok(6));
+    assert_eq!(offer(&arbiter, newer), Ok(7));
+    assert_eq!(offer(&arbiter, older), Err(RecordOld));
+    assert_eq!(offer(&arbiter, newer), Ok(7), "a retained document comes again");
+    drop(arbiter);
+
+    world.restart_gate();
+    let arbiter = Arbiter::connect(&world.dir.join("gate.sock"));
+    let revision = arbiter.expect(|m| if let FromGate::Hello { revision, .. } = m { Some(revision) } else { None });
+    assert_eq!(revision, 7, "Hello tells the floor");
+    assert_eq!(offer(&arbiter, older), Err(RecordOld));
+    // The same revision with another key is another record.
+    let kept = std::mem::replace(&mut world.door, SigningKey::from_bytes(&[77; 32]));
+    assert_eq!(offer(&arbiter, world.record(7, SITE, &[0, 1])), Err(RecordOld));
+    world.door = kept;
+    // Without the record having come again, its tickets are good.
+    world.open(&arbiter, 60);
+}
+
+#[test]
+fn a_record_that_cannot_be_kept_is_not_believed() {
+    let world = World::new(Setup::default());
+    let arbiter = world.arbiter();
+    std::fs::remove_dir_all(world.dir.join("state")).expect("state");
+    assert_eq!(offer(&arbiter, world.record(1, SITE, &[0, 1])), Err(GateRefusal::NoState));
+    let nonce = world.prepare(&arbiter);
+    arbiter.send(&world.sign(&world.ticket(nonce)));
+    assert_eq!(arbiter.refused(), (LEASE, NoDoorKey));
+}

@@ -1,0 +1,81 @@
+//! Owns: what follows when the call process ends by itself: doors shut, three new ones under the same ticket, no more.
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use parloir_wire::gate::GateRefusal::NoLease;
+use parloir_wire::gate::{FromGate, ShutReason, ToGate};
+
+use crate::harness::{Arbiter, LEASE, Setup, World, wait_dead};
+
+fn gone(arbiter: &Arbiter) {
+    arbiter.expect(|m| matches!(m, FromGate::CallGone { lease: LEASE }).then_some(()));
+}
+
+#[test]
+fn three_relaunches_and_no_fourth() {
+    let world = World::new(Setup::default());
+    let arbiter = world.ready_arbiter();
+    let mut pid = world.open(&arbiter, 60);
+    for _ in 0..3 {
+        kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("kill");
+        gone(&arbiter);
+        assert!(world.clip_holders().is_empty(), "doors are shut while the call is gone");
+        let _end = arbiter.with_end(&ToGate::Relaunch { lease: [8; 16] });
+        assert_eq!(arbiter.refused(), ([8; 16], NoLease));
+        let _end = arbiter.with_end(&ToGate::Relaunch { lease: LEASE });
+        arbiter.expect(|m| matches!(m, FromGate::Relaunched { lease: LEASE }).then_some(()));
+        pid = world.born();
+        assert_eq!(world.report(), "begin 7 1");
+        world.doors_given();
+        assert_eq!(world.clip_holders(), [pid]);
+    }
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("kill");
+    assert_eq!(arbiter.shut().0, ShutReason::CallEnded);
+    let _end = arbiter.with_end(&ToGate::Relaunch { lease: LEASE });
+    assert_eq!(arbiter.refused(), (LEASE, NoLease));
+}
+
+#[test]
+fn a_live_call_is_not_relaunched() {
+    let world = World::new(Setup::default());
+    let arbiter = world.ready_arbiter();
+    world.open(&arbiter, 60);
+    let _end = arbiter.with_end(&ToGate::Relaunch { lease: LEASE });
+    assert_eq!(arbiter.refused(), (LEASE, NoLease));
+}
+
+#[test]
+fn a_call_that_hides_is_killed_before_it_counts_as_gone() {
+    for stub_mode in ["hang-up", "speak"] {
+        let world = World::new(Setup { stub_mode, ..Setup::default() });
+        let arbiter = world.ready_arbiter();
+        let nonce = world.prepare(&arbiter);
+        let pid = world.born();
+        arbiter.send(&world.sign(&world.ticket(nonce)));
+        arbiter.opened();
+        gone(&arbiter);
+        assert!(wait_dead(pid).as_millis() < 5, "{stub_mode}: CallGone means dead");
+        arbiter.send(&ToGate::Close { lease: LEASE });
+        assert_eq!(arbiter.shut().0, ShutReason::Asked);
+    }
+}
+
+#[test]
+fn a_call_that_ends_before_its_ticket_ends_the_lease() {
+    let world = World::new(Setup::default());
+    let arbiter = world.ready_arbiter();
+    world.prepare(&arbiter);
+    let pid = world.born();
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("kill");
+    assert_eq!(arbiter.shut().0, ShutReason::CallEnded);
+}
+
+#[test]
+fn the_run_goes_on_while_the_call_is_gone() {
+    let world = World::new(Setup::default());
+    let arbiter = world.ready_arbiter();
+    let pid = world.open(&arbiter, 1);
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("kill");
+    gone(&arbiter);
+    assert_eq!(arbiter.shut().0, ShutReason::RunOver);
+}
