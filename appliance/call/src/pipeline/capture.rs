@@ -132,9 +132,9 @@ fn pictures_out(
     let chain = [&camera, &queue, &scale, &size, &encoder, &profile, &parse, &pay, &level];
     pipeline.add_many(chain)?;
     gstreamer::Element::link_many(chain)?;
-    let before = static_pad(&queue, "sink")?;
-    guard(&before, gate, Guard::CameraToEncoder);
-    thin_out(&before, fps);
+    guard(&static_pad(&queue, "sink")?, gate, Guard::CameraToEncoder);
+    // Another pad: of two probes on one pad the second may meet a buffer that is gone.
+    thin_out(&static_pad(&queue, "src")?, fps);
     enter(webrtc, "sink_1", &level, "video", ssrc, gate, Guard::PicturesOut)?;
     Ok((camera, size, encoder))
 }
@@ -187,7 +187,7 @@ fn thin_out(pad: &gstreamer::Pad, fps: &Arc<AtomicU8>) {
         let sum = credit.load(Ordering::Relaxed) + limit;
         let keep = sum >= 30;
         credit.store(if keep { sum - 30 } else { sum }, Ordering::Relaxed);
-        if keep { gstreamer::PadProbeReturn::Ok } else { gstreamer::PadProbeReturn::Drop }
+        if keep { gstreamer::PadProbeReturn::Ok } else { super::gate::SWALLOW }
     });
 }
 

@@ -11,6 +11,17 @@ const SHUT: u8 = 0;
 const OPEN: u8 = 1;
 const REFUSED: u8 = 2;
 
+/// What a turn of the gate did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// It turned.
+    Now,
+    /// It was so.
+    Before,
+    /// It was refused before and stays so.
+    Never,
+}
+
 /// One pipeline's gate. It starts shut both ways.
 #[derive(Default)]
 pub struct Gate {
@@ -35,13 +46,17 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// The far certificate is granted. False: it was refused before.
-    pub fn open(&self) -> bool {
-        self.far.compare_exchange(SHUT, OPEN, Ordering::AcqRel, Ordering::Acquire) != Err(REFUSED)
+    /// The far certificate is granted.
+    pub fn open(&self) -> Turned {
+        match self.far.compare_exchange(SHUT, OPEN, Ordering::AcqRel, Ordering::Acquire) {
+            Ok(_) => Turned::Now,
+            Err(REFUSED) => Turned::Never,
+            Err(_) => Turned::Before,
+        }
     }
     /// The far certificate is not granted, or the visit is over: nothing passes any more.
-    pub fn refuse(&self) {
-        self.far.store(REFUSED, Ordering::Release);
+    pub fn refuse(&self) -> Turned {
+        if self.far.swap(REFUSED, Ordering::AcqRel) == REFUSED { Turned::Before } else { Turned::Now }
     }
     /// Far samples may be shown.
     #[must_use]
@@ -85,6 +100,9 @@ impl Gate {
     }
 }
 
+/// Drops the buffer of a probe. `Drop` would do the same, but the bindings have taken the buffer by then and GStreamer 1.22 complains about its absence.
+pub const SWALLOW: gstreamer::PadProbeReturn = gstreamer::PadProbeReturn::Handled;
+
 /// What passes a guarded pad.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
@@ -111,7 +129,7 @@ pub fn guard(pad: &gstreamer::Pad, gate: &Arc<Gate>, what: Guard) {
             Guard::In => gate.lets_in(),
         };
         if !passes {
-            return gstreamer::PadProbeReturn::Drop;
+            return SWALLOW;
         }
         match &info.data {
             Some(gstreamer::PadProbeData::Buffer(b)) => count(&gate, what, b),
@@ -143,10 +161,10 @@ mod tests {
     fn a_gate_starts_shut_and_a_refusal_is_final() {
         let gate = Gate::default();
         assert!(!gate.lets_in() && !gate.lets_sound_out() && !gate.lets_pictures_out());
-        assert!(gate.open());
+        assert_eq!((gate.open(), gate.open()), (Turned::Now, Turned::Before));
         assert!(gate.lets_in() && gate.lets_sound_out() && gate.lets_pictures_out());
-        gate.refuse();
-        assert!(!gate.open());
+        assert_eq!((gate.refuse(), gate.refuse()), (Turned::Now, Turned::Before));
+        assert_eq!(gate.open(), Turned::Never);
         assert!(!gate.lets_in() && !gate.lets_sound_out() && !gate.lets_pictures_out());
     }
 

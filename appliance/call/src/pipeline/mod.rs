@@ -24,11 +24,11 @@ use std::sync::{Arc, Mutex};
 /// Every element that may be in a pipeline of this process. None of them writes to a disk or to a host other than ICE's. An element that is not here ends
 /// the visit before it handles a sample.
 pub const ALLOWED: &[&str] = &[
-    "pipeline", "bin", "appsrc", "appsink", "tee", "queue", "capsfilter", "capssetter", "identity", "fakesink", "funnel", "clocksync",
+    "pipeline", "bin", "GstAppSrc", "GstAppSink", "appsrc", "appsink", "tee", "queue", "capsfilter", "capssetter", "identity", "fakesink", "funnel", "clocksync",
     "videoconvert", "videoscale", "jpegdec", "v4l2src", "openh264enc", "h264parse", "rtph264pay", "rtph264depay", "avdec_h264",
     "audioconvert", "audioresample", "volume", "level", "alsasrc", "alsasink", "opusenc", "opusdec", "rtpopuspay", "rtpopusdepay",
     "webrtcbin", "rtpbin", "rtpsession", "rtpssrcdemux", "rtpptdemux", "rtpjitterbuffer", "rtpstorage", "rtprtxsend", "rtprtxreceive",
-    "rtpulpfecdec", "rtpulpfecenc", "rtpreddec", "rtpredenc", "rtpfunnel", "rtpgccbwe", "transportsendbin", "transportreceivebin",
+    "rtpulpfecdec", "rtpulpfecenc", "rtpreddec", "rtpredenc", "rtpfunnel", "rtpgccbwe", "TransportSendBin", "TransportReceiveBin",
     "dtlssrtpenc", "dtlssrtpdec", "dtlssrtpdemux", "dtlsenc", "dtlsdec", "srtpenc", "srtpdec", "nicesink", "nicesrc",
 ];
 
@@ -203,8 +203,7 @@ impl Pipeline {
     /// Names of all elements, for the proof that none of them could record.
     #[must_use]
     pub fn elements(&self) -> Vec<String> {
-        let factories = self.pipeline.iterate_recurse().into_iter().flatten().filter_map(|e| e.factory());
-        factories.map(|f| f.name().to_string()).collect()
+        self.pipeline.iterate_recurse().into_iter().flatten().map(|e| kind(&e)).collect()
     }
 }
 
@@ -230,6 +229,7 @@ fn watch_bus(pipeline: &gstreamer::Pipeline, post: &Post) {
                 post.send(Event::Failed { what, detail: format!("{source}: {} ({})", e.error(), e.debug().unwrap_or_default()) });
             }
             gstreamer::MessageView::Element(e) => {
+                tracing::debug!("{:?}", e.structure());
                 if let Some(level) = e.structure().and_then(playback::read_level) {
                     post.send(Event::Level(level));
                 }
@@ -245,6 +245,11 @@ fn make(factory: &str, name: &str) -> Result<gstreamer::Element, PipelineError> 
     gstreamer::ElementFactory::make(factory).name(name).build().map_err(|e| PipelineError::Element(format!("{factory}: {e}")))
 }
 
+/// The factory's name; the type's for the two bins inside `webrtcbin` that have no factory.
+fn kind(element: &gstreamer::Element) -> String {
+    element.factory().map_or_else(|| element.type_().name().to_owned(), |f| f.name().to_string())
+}
+
 fn caps(text: &str) -> Result<gstreamer::Caps, PipelineError> {
     text.parse().map_err(|_| PipelineError::Element(format!("caps {text}")))
 }
@@ -255,7 +260,7 @@ pub fn probe() -> (Vec<String>, Vec<String>) {
     let (mut failed, mut missing) = (Vec::new(), Vec::new());
     for name in ALLOWED {
         // Parts that exist only inside webrtcbin, and devices that may not be there.
-        if ["transportsendbin", "transportreceivebin", "nicesrc", "nicesink", "v4l2src", "alsasrc", "alsasink", "pipeline", "bin"].contains(name) {
+        if ["TransportSendBin", "TransportReceiveBin", "nicesrc", "nicesink", "v4l2src", "alsasrc", "alsasink", "pipeline", "bin"].contains(name) {
             continue;
         }
         let Ok(element) = gstreamer::ElementFactory::make(name).build() else {

@@ -2,7 +2,7 @@
 //! Never: touches media elements; opens the gate on anything but a granted certificate.
 //! Called by: mod.rs beside it.
 
-use super::gate::Gate;
+use super::gate::{Gate, Turned};
 use super::{ALLOWED, Identity, PipelineError};
 use crate::events::{Event, Post};
 use crate::plan::{Rates, Settings};
@@ -81,7 +81,7 @@ pub fn make(
     let webrtc = make_webrtc(post)?;
     let (identity, gate, granted, post) = (identity.clone(), gate.clone(), granted.clone(), post.clone());
     pipeline.connect_deep_element_added(move |_, _, element| {
-        let name = element.factory().map(|f| f.name().to_string()).unwrap_or_default();
+        let name = super::kind(element);
         match name.as_str() {
             "rtpjitterbuffer" => element.set_property("faststart-min-packets", 1_u32),
             "dtlsdec" => secure(element, &identity, &gate, &granted, &post),
@@ -108,12 +108,12 @@ fn secure(dtls: &gstreamer::Element, identity: &Identity, gate: &Arc<Gate>, gran
     let (gate, granted, post) = (gate.clone(), granted.clone(), post.clone());
     dtls.connect_notify(Some("peer-pem"), move |dtls, _| {
         let shown: Option<String> = dtls.property("peer-pem");
+        // The element shows the certificate more than once; only a turn of the gate is told.
         match granted.judge(&shown.unwrap_or_default()) {
-            Verdict::Granted(far) if gate.open() => post.send(Event::FarVerified(far)),
-            Verdict::Granted(far) | Verdict::Refused(far) => {
-                gate.refuse();
-                post.send(Event::FarRefused(far));
-            }
+            Verdict::Granted(far) if gate.open() == Turned::Now => post.send(Event::FarVerified(far)),
+            Verdict::Granted(_) => {}
+            Verdict::Refused(far) if gate.refuse() == Turned::Now => post.send(Event::FarRefused(far)),
+            Verdict::Refused(_) => {}
         }
     });
 }
