@@ -9,7 +9,7 @@ use parloir_wire::keys::{self, KeyPress};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::unix::AsyncFd;
+use tokio::net::UnixDatagram;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tracing::{debug, info, warn};
 use zbus::export::ordered_stream::OrderedStreamExt as _;
@@ -155,25 +155,22 @@ async fn attend(
     }
 }
 
-async fn focus(remote: &Remote1Proxy<'_>) -> zbus::Result<AsyncFd<OwnedFd>> {
-    let fd = OwnedFd::from(remote.focus().await?);
-    nix::fcntl::fcntl(&fd, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))
-        .map_err(|e| zbus::Error::Failure(format!("the key socket: {e}")))?;
-    AsyncFd::register(fd).map_err(|e| zbus::Error::Failure(format!("the key socket: {e}")))
+/// The key socket. It is a seqpacket socket; receiving on it is what a datagram socket does, but for the 0 bytes of a hang-up.
+async fn focus(remote: &Remote1Proxy<'_>) -> zbus::Result<UnixDatagram> {
+    let fail = |e: std::io::Error| zbus::Error::Failure(format!("the key socket: {e}"));
+    let socket = std::os::unix::net::UnixDatagram::from(OwnedFd::from(remote.focus().await?));
+    socket.set_nonblocking(true).map_err(fail)?;
+    UnixDatagram::from_std(socket).map_err(fail)
 }
 
 /// The next key; `None` when the focus has ended. A message that is no key is dropped.
-async fn next_key(socket: &AsyncFd<OwnedFd>) -> Option<KeyPress> {
+async fn next_key(socket: &UnixDatagram) -> Option<KeyPress> {
     loop {
-        let mut ready = socket.readable().await.ok()?;
         let mut message = [0; keys::SIZE + 1];
-        match ready.try_io(|fd| Ok(nix::unistd::read(fd.get_ref(), &mut message)?)) {
-            Ok(Ok(0) | Err(_)) => return None,
-            Ok(Ok(n)) => match KeyPress::decode(&message[..n.min(message.len())]) {
-                Ok(press) => return Some(press),
-                Err(error) => warn!(%error, "dropped what is no key"),
-            },
-            Err(_would_block) => {}
+        let n = socket.recv(&mut message).await.ok().filter(|n| *n > 0)?;
+        match KeyPress::decode(message.get(..n)?) {
+            Ok(press) => return Some(press),
+            Err(error) => warn!(%error, "dropped what is no key"),
         }
     }
 }

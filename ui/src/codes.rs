@@ -51,6 +51,7 @@ pub const CAUSES: &[(&str, Cause)] = &[
     ("BeatStray", Cause::Safety),
     ("StatementStray", Cause::Safety),
     ("GateAbsent", Cause::Trouble),
+    ("GateForeign", Cause::Trouble),
     ("NoDoorKey", Cause::Trouble),
     ("NoDevice", Cause::Trouble),
     ("CallNotStarted", Cause::Trouble),

@@ -143,6 +143,7 @@ fn call(call: &view::Call, phase: view::Phase, hue: i32) -> Call {
         },
         seconds_left: whole(call.seconds_left),
         notice,
+        renewal_late: call.renewal_late,
     }
 }
 
@@ -219,6 +220,7 @@ impl Clock {
             return When::default();
         }
         let (local, today) = (at.saturating_add(self.zone), (self.wall + self.zone).div_euclid(DAY));
+        let ahead = at.saturating_sub(self.wall).clamp(-DAY * 366, DAY * 366);
         let (day, second) = (local.div_euclid(DAY), local.rem_euclid(DAY));
         let (month, date) = month_and_date(day);
         When {
@@ -233,7 +235,8 @@ impl Clock {
             date,
             month,
             time: format!("{:02}:{:02}", second / 3600, second / 60 % 60).into(),
-            minutes: small((at - self.wall).clamp(-DAY * 366, DAY * 366).div_euclid(MINUTE) + i64::from((at - self.wall) % MINUTE != 0)),
+            // A begun minute counts, so that nobody is told too late.
+            minutes: small((ahead.div_euclid(MINUTE)) + i64::from(ahead % MINUTE != 0)),
         }
     }
 }

@@ -3,6 +3,8 @@
 //! Called by: the tests beside it.
 #![allow(dead_code, reason = "each test uses a part")]
 
+pub mod theatre;
+
 use parloir_bus::view::{Booking, Call, Contact, Outcome, Phase, View};
 
 /// Tuesday 24 November 2026, 17:20 UTC, 18:20 in the zone of these views.
@@ -119,6 +121,12 @@ pub fn long_names() -> View {
     view
 }
 
+pub fn starting() -> View {
+    View { phase: Phase::Starting, online: true, ..View::default() }
+}
+
+const LONG: &str = "Bartholomäus Großkreuz-Schneider";
+
 /// Every picture: name and view.
 pub fn all() -> Vec<(&'static str, View)> {
     let mut two_pages = home();
@@ -141,8 +149,22 @@ pub fn all() -> Vec<(&'static str, View)> {
     }
     let mut running = home();
     running.next_visit = Some(Booking { contact: "a1".into(), from: WALL - 60, to: WALL + 29 * MINUTE });
+    let long_call = Call { name: LONG.into(), recorded_by: "the prison".into(), ..call() };
+    let mut long_ended = ended("VisitorLeft");
+    let mut long_refused = outside_window();
+    for outcome in [&mut long_ended.outcome, &mut long_refused.outcome].into_iter().flatten() {
+        outcome.name = LONG.into();
+    }
+    let mut long_pages = long_names();
+    long_pages.contacts.push(contact("f6", "Sister Inês", "video"));
     vec![
-        ("starting", View { phase: Phase::Starting, online: true, ..View::default() }),
+        ("home-long-names-two-pages", long_pages),
+        ("asking-long-name", in_call(Phase::Asking, long_call.clone())),
+        ("joining-long-name", in_call(Phase::Joining, long_call.clone())),
+        ("live-long-name", in_call(Phase::Live, long_call.clone())),
+        ("ended-long-name", long_ended),
+        ("refused-long-name", long_refused),
+        ("starting", starting()),
         ("starting-offline", View { phase: Phase::Starting, ..View::default() }),
         ("home", home()),
         ("home-two-pages", two_pages),
@@ -155,6 +177,7 @@ pub fn all() -> Vec<(&'static str, View)> {
         ("joining", in_call(Phase::Joining, call())),
         ("live", in_call(Phase::Live, call())),
         ("live-muted-5-minutes", in_call(Phase::Live, muted)),
+        ("live-renewal-late", in_call(Phase::Live, Call { renewal_late: true, ..call() })),
         ("live-last-minute", in_call(Phase::Live, last_minute)),
         ("held", in_call(Phase::Held, call())),
         ("closing", in_call(Phase::Closing, Call { camera: false, microphone: false, ..call() })),
