@@ -23,6 +23,8 @@ use zbus::names::UniqueName;
 const MAX_HELD: usize = 64;
 /// Longest wait for an answer of the arbiter.
 const ANSWER: Duration = Duration::from_secs(5);
+/// Between two tries to become the courier of an arbiter that is there.
+const ATTACH_AGAIN: Duration = Duration::from_secs(1);
 /// Between two tries of a publication that the connection lost.
 const PUBLISH_AGAIN: Duration = Duration::from_secs(1);
 
@@ -83,14 +85,25 @@ pub async fn run(settings: Settings) -> Result<(), Ended> {
     let (signals, waiting) = mpsc::channel(64);
     tokio::spawn(publish_signals(client.clone(), topics.clone(), waiting));
 
-    let mut link =
-        Link { bus, topics, client, in_visit, signals, kept: Kept::default(), connection: 0, online: false, arbiter: None };
+    let mut link = Link {
+        bus,
+        topics,
+        client,
+        in_visit,
+        signals,
+        kept: Kept::default(),
+        connection: 0,
+        online: false,
+        owner: None,
+        arbiter: None,
+    };
     if let Ok(owner) = watch.get_name_owner(parloir_bus::NAME.try_into().map_err(zbus::Error::from)?).await {
         link.appeared(owner.into_inner()).await;
     }
     parloir_shell::notify::ready();
     let every = parloir_shell::notify::watchdog_every().unwrap_or(Duration::from_secs(3600));
     let mut pet = tokio::time::interval(every);
+    let mut again = tokio::time::interval(ATTACH_AGAIN);
     loop {
         tokio::select! {
             event = heard.recv() => link.from_broker(event.ok_or(Ended::BusGone)?).await,
@@ -103,6 +116,7 @@ pub async fn run(settings: Settings) -> Result<(), Ended> {
                 }
             }
             wish = wish(&mut link.arbiter) => link.wish(wish.ok_or(Ended::BusGone)?).await,
+            _ = again.tick() => link.attach().await,
             _ = pet.tick() => parloir_shell::notify::watchdog(),
         }
     }
@@ -163,15 +177,27 @@ struct Link {
     kept: Kept,
     connection: u64,
     online: bool,
+    /// Who owns the arbiter's name: the bus tells it twice when it changes while we start.
+    owner: Option<UniqueName<'static>>,
     arbiter: Option<(Attachment, Option<Pump>)>,
 }
 
 impl Link {
     async fn appeared(&mut self, owner: UniqueName<'static>) {
+        if self.owner.as_ref() == Some(&owner) {
+            return;
+        }
         self.gone();
+        self.owner = Some(owner);
+        self.attach().await;
+    }
+
+    /// Becomes the courier of the arbiter that owns the name, unless we are.
+    async fn attach(&mut self) {
+        let (None, Some(owner)) = (&self.arbiter, self.owner.clone()) else { return };
         let attachment = match Attachment::new(&self.bus, owner).await {
             Ok(attachment) => attachment,
-            Err(e) => return tracing::warn!(error = %e, "the arbiter does not take us as its courier"),
+            Err(e) => return tracing::warn!(error = %e, "the arbiter does not take us as its courier: trying again"),
         };
         tracing::info!(online = self.online, "attached to the arbiter");
         attachment.order(Order::Online(self.online)).await;
@@ -185,6 +211,7 @@ impl Link {
     }
 
     fn gone(&mut self) {
+        self.owner = None;
         if self.arbiter.take().is_some() {
             tracing::warn!("the arbiter is gone");
         }
