@@ -56,6 +56,7 @@ fn write<D: JsonSchema + Serialize>(out: &Path, name: &str, example: &D) -> Resu
 fn schema_of<D: JsonSchema>(name: &str) -> Value {
     let generator = SchemaGenerator::new(SchemaSettings::draft2020_12());
     let mut schema = generator.into_root_schema_for::<D>().to_value();
+    require_all(&mut schema);
     schema["$id"] = json!(format!("urn:parloir:schema:v1:{name}"));
     if let Some(version) = schema.pointer_mut("/properties/v") {
         *version = json!({ "description": "Version, 1.", "const": 1 });
@@ -63,3 +64,15 @@ fn schema_of<D: JsonSchema>(name: &str) -> Value {
     schema
 }
 
+
+/// A document that leaves a member out is refused, also where the member may be null: so the schema requires every one.
+fn require_all(schema: &mut Value) {
+    if let Some(members) = schema.get("properties").and_then(Value::as_object) {
+        schema["required"] = members.keys().cloned().collect();
+    }
+    match schema {
+        Value::Object(members) => members.values_mut().for_each(require_all),
+        Value::Array(list) => list.iter_mut().for_each(require_all),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}

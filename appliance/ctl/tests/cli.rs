@@ -1,0 +1,191 @@
+//! Owns: what parloirctl prints and how it ends, on the real binary and a site that it made itself.
+//! Never: a fixed directory, the network.
+//! Called by: cargo test.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use parloir_issuer::{Site, example::Example, files, sign, ticket};
+use parloir_pass::{Parcel, Typ};
+use parloir_seal::{BoxKey, random, sealed, ticket as check};
+use parloir_wire::ticket::{Kind, Ticket};
+use serde_json::Value;
+
+struct Bench {
+    dir: PathBuf,
+    site: Site,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Exit status, stdout, stderr.
+type Told = (i32, String, String);
+
+fn ctl(args: &[&str]) -> Told {
+    let out = Command::new(env!("CARGO_BIN_EXE_parloirctl")).args(args).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (out.status.code().unwrap(), text(out.stdout), text(out.stderr))
+}
+
+fn refused(told: &Told, code: &str) {
+    let (status, stdout, stderr) = told;
+    assert_eq!((*status, stdout.as_str()), (1, ""), "{stderr}");
+    assert!(stderr.ends_with(&format!("[org.parloir.Error.{code}]\n")) && stderr.lines().count() == 1, "{stderr}");
+}
+
+fn said(told: &Told) -> Value {
+    assert_eq!(told.0, 0, "{}", told.2);
+    serde_json::from_str(&told.1).unwrap()
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = std::env::temp_dir().join(format!("parloir-ctl-{}", random::id().unwrap()));
+        let (status, stdout, stderr) = ctl(&["init", "--dir", dir.to_str().unwrap()]);
+        assert_eq!(status, 0, "{stderr}");
+        let site = Site::load(&dir).unwrap();
+        assert!(stdout.contains(&format!("site {}\ndevice {}\n", site.site, site.device)), "{stdout}");
+        Self { dir, site }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.join(name).to_str().unwrap().to_owned()
+    }
+
+    fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> String {
+        fs::write(self.dir.join(name), bytes).unwrap();
+        self.path(name)
+    }
+
+    fn inspect(&self, file: &str, more: &[&str]) -> Told {
+        let (roots, authority) = (self.path("roots.bin"), self.path("site/authority.json"));
+        ctl(&[&["inspect", file, "--roots", &roots, "--authority", &authority], more].concat())
+    }
+
+    /// The example's documents, moved to this site.
+    fn visit(&self) -> (parloir_pass::Grant, parloir_pass::Receipt, BoxKey) {
+        let (example, site) = (Example::default(), &self.site);
+        let mut grant = example.grant();
+        (grant.site, grant.device) = (site.site, site.device);
+        let (media, device) = (check::mask(grant.media), site.device.0);
+        let (nonce, lease) = (example.ask().gate_nonce.0, grant.call.0);
+        let body = Ticket { kind: Kind::Nonce, media, device, nonce, lease, longest_run_s: grant.lease_s };
+        grant.ticket = ticket(&body, &site.door);
+        let mut receipt = example.receipt().unwrap();
+        (receipt.site, receipt.device) = (site.site, site.device);
+        (grant, receipt, BoxKey::new(&files::read_32(&self.dir.join("box/ask.key")).unwrap()))
+    }
+}
+
+#[test]
+fn inspect_prints_what_verifies_and_nothing_else() {
+    let bench = Bench::new();
+    let (grant, receipt, key) = bench.visit();
+    let site = &bench.site;
+    let payload = |told: &Told, document: &str| {
+        let value = said(told);
+        assert_eq!(value["document"], document);
+        value["payload"].clone()
+    };
+    assert_eq!(payload(&bench.inspect(&bench.path("site/policy.jws"), &[]), "policy")["sign_in"], false);
+    assert_eq!(payload(&bench.inspect(&bench.path("site/authority.json"), &[]), "authority")["revision"], 1);
+    assert_eq!(said(&bench.inspect(&bench.path("site/door-record.bin"), &[]))["document"], "door-record");
+    let file = bench.write("ticket", grant.ticket.0);
+    assert_eq!(said(&bench.inspect(&file, &[]))["longest_run_s"], grant.lease_s);
+
+    let compact = sign(&grant, &site.grant).unwrap();
+    let file = bench.write("grant.jws", format!("{compact}\n"));
+    assert_eq!(payload(&bench.inspect(&file, &[]), "grant")["slot_s"], 1800);
+    let body = sealed::seal(Typ::Grant, &site.device, &site.box_seal, compact.as_bytes()).unwrap();
+    let file = bench.write("grant.sealed", body);
+    let (unseal, device) = (bench.path("box/unseal.key"), site.device.to_string());
+    let open = |kind: &str| bench.inspect(&file, &["--unseal-key", &unseal, "--kind", kind, "--device", &device]);
+    assert_eq!(payload(&open("grant"), "grant")["slot_s"], 1800);
+    refused(&open("entitlement"), "CannotUnseal");
+    refused(&bench.inspect(&file, &[]), "MalformedDocument");
+
+    let file = bench.write("receipt.jws", key.sign_receipt(&receipt).unwrap());
+    refused(&bench.inspect(&file, &[]), "UnknownKey");
+    assert_eq!(payload(&bench.inspect(&file, &["--box-key", &bench.path("box/ask.pub")]), "receipt")["reason"], "PersonEnded");
+
+    refused(&ctl(&["inspect", &bench.path("site/policy.jws")]), "UnknownKey");
+    let file = bench.write("forged.jws", sign(&grant, &site.policy).unwrap());
+    refused(&bench.inspect(&file, &[]), "WrongRole");
+    refused(&bench.inspect(&bench.path("site/policy.jws"), &["--now", "4000000000"]), "KeyExpired");
+    refused(&bench.inspect(&bench.path("nothing"), &[]), "File");
+    assert_eq!(ctl(&["inspect"]).0, 2);
+}
+
+#[test]
+fn receipts_hold_both_sides_or_say_that_they_do_not() {
+    let bench = Bench::new();
+    let (grant, receipt, key) = bench.visit();
+    let (roots, authority) = (bench.path("roots.bin"), bench.path("site/authority.json"));
+    let grant_file = bench.write("grant.jws", sign(&grant, &bench.site.grant).unwrap());
+    let box_key = bench.path("box/ask.pub");
+    let verify = |file: &str, with_grant: bool| {
+        let mut args = vec!["receipt", "verify", file, "--box-key", &box_key, "--roots", &roots, "--authority", &authority];
+        if with_grant {
+            args.extend(["--grant", &grant_file]);
+        }
+        ctl(&args)
+    };
+    let parcel = |receipt: &parloir_pass::Receipt, visitor: Option<String>| {
+        serde_json::to_string(&Parcel { receipt: key.sign_receipt(receipt).unwrap(), visitor }).unwrap()
+    };
+    let file = bench.write("parcel.json", parcel(&receipt, receipt.visitor_statement.clone()));
+    let told = said(&verify(&file, true));
+    assert_eq!((&told["verified"], &told["both_sides"]), (&Value::Bool(true), &Value::Bool(true)));
+    assert_eq!(told["visitor"]["frames"], 851);
+    let told = said(&verify(&file, false));
+    assert_eq!((&told["both_sides"], &told["visitor_not_checked"]), (&Value::Bool(false), &Value::Bool(true)));
+    let file = bench.write("receipt.jws", key.sign_receipt(&receipt).unwrap());
+    assert_eq!(said(&verify(&file, true))["both_sides"], true);
+
+    let file = bench.write("parcel.json", parcel(&receipt, None));
+    refused(&verify(&file, true), "ReceiptDoesNotHold");
+    let mut greedy = receipt.clone();
+    greedy.seconds_counted = 600;
+    let file = bench.write("receipt.jws", key.sign_receipt(&greedy).unwrap());
+    refused(&verify(&file, true), "ReceiptDoesNotHold");
+    let mut other = receipt.clone();
+    other.visitor_statement = Some(sign(&Example::default().statement(), &bench.site.grant).unwrap());
+    let file = bench.write("receipt.jws", key.sign_receipt(&other).unwrap());
+    refused(&verify(&file, true), "UnknownKey");
+    let file = bench.write("receipt.jws", sign(&receipt, &bench.site.grant).unwrap());
+    refused(&verify(&file, false), "UnknownKey");
+}
+
+#[test]
+fn lint_says_what_to_correct() {
+    let bench = Bench::new();
+    let (status, stdout, _) = ctl(&["lint-policy", &bench.path("site/policy.json")]);
+    assert_eq!((status, stdout.ends_with("can be signed\n")), (0, true));
+    let mut policy = Example::default().policy();
+    policy.classes[0].recording = true;
+    let file = bench.write("policy.json", serde_json::to_string(&policy).unwrap());
+    let (status, stdout, stderr) = ctl(&["lint-policy", &file]);
+    assert_eq!(status, 1);
+    assert!(stdout.contains("error: classes[family].recording") && stderr.contains("PolicyRefused"), "{stdout}{stderr}");
+    refused(&ctl(&["lint-policy", &bench.path("roots.bin")]), "MalformedDocument");
+}
+
+#[test]
+fn init_refuses_to_overwrite() {
+    let bench = Bench::new();
+    refused(&ctl(&["init", "--dir", bench.dir.to_str().unwrap()]), "File");
+}
+
+#[test]
+fn help_comes_first() {
+    for args in [vec!["--help"], vec!["init", "--help"], vec!["inspect", "--help"], vec!["receipt", "verify", "--help"]] {
+        let (status, stdout, _) = ctl(&args);
+        assert_eq!(status, 0);
+        assert!(stdout.contains("Usage: parloirctl"), "{stdout}");
+    }
+}
