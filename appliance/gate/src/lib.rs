@@ -16,11 +16,10 @@
 
 /// A line for the journal, with its priority (`sd-daemon(3)`): 5 is a notice, 4 an odd world, 3 our fault.
 macro_rules! say {
-    ($priority:literal, $($text:tt)*) => {
+    ($priority:literal, $($text:tt)*) => {{
         // A journal that is gone is no reason to end a visit.
-        drop(std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("<{}>gate: {}
-", $priority, format_args!($($text)*))))
-    };
+        let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("<{}>gate: {}\n", $priority, format_args!($($text)*)));
+    }};
 }
 
 #[cfg(feature = "bench")]

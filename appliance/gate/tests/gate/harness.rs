@@ -238,8 +238,11 @@ impl Drop for World {
         self.over.store(true, Ordering::Relaxed);
         let _ = socket::dial(&self.dir.join("call.sock"));
         let joined = self.supervisor.take().map(JoinHandle::join);
+        let log = fs::read_to_string(self.dir.join("gate.log")).unwrap_or_default();
         let _ = fs::remove_dir_all(&self.dir);
-        if !std::thread::panicking() {
+        if std::thread::panicking() {
+            eprintln!("gate's log:\n{log}");
+        } else {
             assert!(matches!(joined, Some(Ok(()))), "the stub supervisor failed");
         }
     }
@@ -271,7 +274,8 @@ fn spawn_gate(dir: &Path, setup: &Setup) -> Child {
         command.args(["--bench-camera", &path("camera.y4m"), "--bench-microphone", &path("microphone.wav")]);
     }
     command.args(setup.extra.iter().map(|word| word.replace("DIR", &dir.display().to_string())));
-    command.spawn().expect("gate")
+    let log = fs::File::options().append(true).create(true).open(dir.join("gate.log")).expect("log");
+    command.stderr(log).spawn().expect("gate")
 }
 
 /// The stub supervisor: for each connection one stub call process with the connection as its standard input.
