@@ -93,6 +93,8 @@ impl Turn<'_> {
     pub(crate) fn unverified(&mut self, typ: Typ) {
         if typ == Typ::Grant && matches!(self.state.call, Call::Asking(_)) {
             self.end(Cause::GrantUnfit, Code::GrantNotGenuine);
+        } else if typ == Typ::Ring {
+            self.refuse(Code::IncomingNotOffered, NO_ID);
         } else {
             self.refuse(Code::DocumentForged, NO_ID);
         }

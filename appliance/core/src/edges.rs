@@ -84,7 +84,7 @@ impl Turn<'_> {
     fn closing(&mut self, mut came: Came, ending: Ending) -> Call {
         let now = self.now;
         if let Came::Admitted(visit) = &mut came {
-            visit.clock.finish(now);
+            visit.clock.stop(now);
         }
         let doors = match self.state.camera {
             Camera::Absent => Doors::Lost,

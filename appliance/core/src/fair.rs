@@ -1,24 +1,41 @@
 //! Owns: the fair clock: milliseconds in which both ends decoded, and the gaps between them.
 //! Never: decides what decoding is (visit), or ends a call.
 //! Called by: visit, receipt.
+//!
+//! Either end learns late that it stopped (2 s without a frame here, a statement from there, 3 s without one), so a stop can lie in the
+//! past, even before a run that was counted since. The last runs are kept to be cut back; older ones are a sum.
 
 use parloir_pass::receipt::MAX_GAPS;
+use std::collections::VecDeque;
+
+/// Runs that can still be cut back. A stop lies at most some seconds back, and a run needs a word from call.
+const RECENT: usize = 64;
 
 /// Counts milliseconds of `CLOCK_BOOTTIME`.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(crate) struct FairClock {
-    counted_ms: u64,
+    past: Past,
+    past_ms: u64,
+    past_gaps: Vec<(u64, u64)>,
+    recent: VecDeque<(u64, u64)>,
     hand: Hand,
-    gaps: Vec<(u64, u64)>,
+}
+
+/// The end of the last run that is only a sum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+enum Past {
+    #[default]
+    Nothing,
+    Until(u64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 enum Hand {
-    /// Both ends have never decoded.
     #[default]
-    NotYet,
-    Runs { since: u64 },
-    Stands { since: u64 },
+    Stands,
+    Runs {
+        since: u64,
+    },
 }
 
 impl FairClock {
@@ -26,68 +43,110 @@ impl FairClock {
         matches!(self.hand, Hand::Runs { .. })
     }
 
-    /// Both ends decode since `at`; a time that was counted or a gap that was closed is never counted again.
+    /// Both ends decode since `at`; what was counted is never counted again.
     pub(crate) fn start(&mut self, at: u64) {
-        match self.hand {
-            Hand::Runs { .. } => {}
-            Hand::NotYet => self.hand = Hand::Runs { since: at },
-            Hand::Stands { since } => {
-                let at = at.max(since);
-                self.note_gap(since, at);
-                self.hand = Hand::Runs { since: at };
-            }
+        if self.hand == Hand::Stands {
+            self.hand = Hand::Runs { since: self.last_end().map_or(at, |end| at.max(end)) };
         }
     }
 
-    /// One end stopped at `at`.
+    /// One end decoded only until `at`, and not since.
     pub(crate) fn stop(&mut self, at: u64) {
         if let Hand::Runs { since } = self.hand {
-            let at = at.max(since);
-            self.counted_ms += at - since;
-            self.hand = Hand::Stands { since: at };
+            self.hand = Hand::Stands;
+            if at > since {
+                self.recent.push_back((since, at));
+            }
+        }
+        self.cut_back(at);
+        if self.recent.len() > RECENT
+            && let Some(run) = self.recent.pop_front()
+        {
+            self.forget(run);
         }
     }
 
-    /// The visit is over: the last gap ends, too.
-    pub(crate) fn finish(&mut self, at: u64) {
-        self.stop(at);
-        if let Hand::Stands { since } = self.hand {
-            let at = at.max(since);
-            self.note_gap(since, at);
-            self.hand = Hand::Stands { since: at };
+    fn cut_back(&mut self, at: u64) {
+        while let Some(last) = self.recent.back_mut() {
+            if last.1 <= at {
+                return;
+            }
+            if last.0 < at {
+                last.1 = at;
+                return;
+            }
+            self.recent.pop_back();
         }
     }
 
-    // Beyond the receipt's bound a gap is joined with the one before it; the seconds counted stay exact.
-    fn note_gap(&mut self, from: u64, to: u64) {
-        if from == to {
-            return;
+    fn forget(&mut self, (from, to): (u64, u64)) {
+        if let Past::Until(end) = self.past {
+            note_gap(&mut self.past_gaps, end, from);
         }
-        if self.gaps.len() < MAX_GAPS {
-            self.gaps.push((from, to));
-        } else if let Some(last) = self.gaps.last_mut() {
-            last.1 = to;
-        }
+        self.past = Past::Until(to);
+        self.past_ms += to - from;
+    }
+
+    fn last_end(&self) -> Option<u64> {
+        let past = match self.past {
+            Past::Nothing => None,
+            Past::Until(end) => Some(end),
+        };
+        self.recent.back().map(|(_, to)| *to).or(past)
+    }
+
+    fn closed_ms(&self) -> u64 {
+        self.past_ms + self.recent.iter().map(|(from, to)| to - from).sum::<u64>()
     }
 
     /// Counted so far.
     pub(crate) fn counted_ms(&self, now: u64) -> u64 {
         match self.hand {
-            Hand::Runs { since } => self.counted_ms + now.saturating_sub(since),
-            Hand::NotYet | Hand::Stands { .. } => self.counted_ms,
+            Hand::Runs { since } => self.closed_ms() + now.saturating_sub(since),
+            Hand::Stands => self.closed_ms(),
         }
     }
 
     /// When the slot is used up if nothing stops.
     pub(crate) fn reaches(&self, slot_ms: u64) -> Option<u64> {
         match self.hand {
-            Hand::Runs { since } => Some(since.saturating_add(slot_ms.saturating_sub(self.counted_ms))),
-            Hand::NotYet | Hand::Stands { .. } => None,
+            Hand::Runs { since } => Some(since.saturating_add(slot_ms.saturating_sub(self.closed_ms()))),
+            Hand::Stands => None,
         }
     }
 
-    /// Closed gaps, ascending.
-    pub(crate) fn gaps(&self) -> &[(u64, u64)] {
-        &self.gaps
+    /// The times after the first run in which the clock stood, ascending, until `end`.
+    pub(crate) fn gaps(&self, end: u64) -> Vec<(u64, u64)> {
+        let mut gaps = self.past_gaps.clone();
+        let mut stood = match self.past {
+            Past::Nothing => None,
+            Past::Until(end) => Some(end),
+        };
+        let running = match self.hand {
+            Hand::Runs { since } => Some((since, end)),
+            Hand::Stands => None,
+        };
+        for (from, to) in self.recent.iter().copied().chain(running) {
+            if let Some(stood) = stood {
+                note_gap(&mut gaps, stood, from);
+            }
+            stood = Some(to);
+        }
+        if let Some(stood) = stood {
+            note_gap(&mut gaps, stood, end);
+        }
+        gaps
+    }
+}
+
+// Beyond the receipt's bound a gap is joined with the one before it; the seconds counted stay exact.
+fn note_gap(gaps: &mut Vec<(u64, u64)>, from: u64, to: u64) {
+    if from >= to {
+        return;
+    }
+    if gaps.len() < MAX_GAPS {
+        gaps.push((from, to));
+    } else if let Some(last) = gaps.last_mut() {
+        last.1 = to;
     }
 }

@@ -22,8 +22,8 @@ pub(crate) fn seconds_counted(closing: &Closing) -> u32 {
     }
 }
 
-fn seconds_lost(visit: &Visit) -> u32 {
-    seconds(visit.clock.gaps().iter().map(|(from, to)| to - from).sum())
+fn seconds_lost(visit: &Visit, ended_at: u64) -> u32 {
+    seconds(visit.clock.gaps(ended_at).iter().map(|(from, to)| to - from).sum())
 }
 
 impl State {
@@ -46,12 +46,9 @@ impl State {
     }
 
     /// What the receipt would say if the box stopped now.
-    pub(crate) fn record_of(&self, mut came: Came, now: u64) -> Receipt {
-        let asked_at = match &mut came {
-            Came::Admitted(visit) => {
-                visit.clock.finish(now);
-                visit.asked_at
-            }
+    pub(crate) fn record_of(&self, came: Came, now: u64) -> Receipt {
+        let asked_at = match &came {
+            Came::Admitted(visit) => visit.asked_at,
             Came::Asked { at, .. } => *at,
             Came::Unasked(_) => now,
         };
@@ -109,7 +106,7 @@ impl State {
         }
         if let Came::Admitted(visit) = &closing.came {
             outcome.seconds_counted = seconds_counted(closing);
-            outcome.seconds_lost = seconds_lost(visit);
+            outcome.seconds_lost = seconds_lost(visit, closing.ended_at);
             outcome.recorded_by.clone_from(&visit.grant.recorded_by);
             outcome.both_sides = visit.jws().is_some();
         }
@@ -154,7 +151,7 @@ fn fill(receipt: &mut Receipt, visit: &Visit, ended_at: u64) {
     receipt.admitted_ms = Some(since(visit.admitted_at));
     receipt.first_decoded_here_ms = visit.first_here.map(since);
     receipt.first_decoded_there_ms = visit.first_there.map(since);
-    receipt.gaps = visit.clock.gaps().iter().map(|(from, to)| Gap { from_ms: since(*from), to_ms: since(*to) }).collect();
+    receipt.gaps = visit.clock.gaps(ended_at).iter().map(|(from, to)| Gap { from_ms: since(*from), to_ms: since(*to) }).collect();
     receipt.seconds_counted = seconds(visit.counted_ms(ended_at));
     receipt.frames_decoded = visit.pictures.before + visit.pictures.frames;
     receipt.width = visit.pictures.width;

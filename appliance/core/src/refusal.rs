@@ -154,6 +154,5 @@ table! {
         ScreenGone, "screen", "The screen was gone for longer than 5 s.";
         PowerLost, "power", "The box lost power or was restarted during the visit.";
         Fault, "fault", "The arbiter stopped during the visit.";
-        Refused, "refused", "It did not come to a visit; the refusal's code says why.";
     }
 }

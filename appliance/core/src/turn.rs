@@ -186,8 +186,8 @@ impl Turn<'_> {
             }
             Err(refusal) => {
                 self.cross(Cause::PlaceRefused, What::Nothing);
-                // Who is not the screen, or brings no key, changes nothing on the screen.
-                let shown = !matches!(refusal.code, Code::NotScreen | Code::Busy) && self.state.call.kind() == Kind::Idle;
+                // Who is not the screen changes nothing on it.
+                let shown = refusal.code != Code::NotScreen && self.state.call.kind() == Kind::Idle;
                 if shown {
                     let outcome = self.state.refused_outcome(contact, &refusal);
                     self.state.last = Last::Outcome { phase: Phase::Refused, call: NO_ID, outcome: Box::new(outcome) };

@@ -102,6 +102,14 @@ impl Word {
     }
 }
 
+/// What a side did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Change {
+    On,
+    /// It decoded until then.
+    Off { at: u64 },
+}
+
 /// What a change of a side means for the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Weighed {
@@ -176,11 +184,14 @@ impl Visit {
             (Side::Off, true) => {
                 self.own = Side::On { since: at };
                 self.note_first_here(at, now);
+                self.weigh(Change::On)
             }
-            (Side::On { .. }, false) => self.own = Side::Off,
-            (Side::On { .. }, true) | (Side::Off, false) => {}
+            (Side::On { since }, false) => {
+                self.own = Side::Off;
+                self.weigh(Change::Off { at: at.max(since) })
+            }
+            (Side::On { .. }, true) | (Side::Off, false) => Weighed::Same,
         }
-        self.weigh(at)
     }
 
     /// A visitor's statement, with a count above the last. The time in it (`decoded_ms`) moves a beginning or an end back to when it
@@ -193,21 +204,21 @@ impl Visit {
             Word::Said { at, statement, .. } => (*at, statement.decoded_ms),
         };
         let grown = statement.decoded_ms.saturating_sub(heard_ms);
-        let mut at = now;
-        match (far.side, statement.decoding && !statement.last) {
+        let change = match (far.side, statement.decoding && !statement.last) {
             (Side::Off, true) => {
-                at = now.saturating_sub(grown).max(heard_at).min(now);
-                far.side = Side::On { since: at };
-                self.first_there = Some(self.first_there.map_or(at, |first| first.min(at)));
+                let since = now.saturating_sub(grown).max(heard_at).min(now);
+                far.side = Side::On { since };
+                self.first_there = Some(self.first_there.map_or(since, |first| first.min(since)));
+                Some(Change::On)
             }
             (Side::On { .. }, false) => {
-                at = heard_at.saturating_add(grown).min(now);
                 far.side = Side::Off;
+                Some(Change::Off { at: heard_at.saturating_add(grown).min(now) })
             }
-            (Side::On { .. }, true) | (Side::Off, false) => {}
-        }
+            (Side::On { .. }, true) | (Side::Off, false) => None,
+        };
         far.word = Word::Said { at: now, statement, jws };
-        self.weigh(at)
+        change.map_or(Weighed::Same, |change| self.weigh(change))
     }
 
     /// No statement of this party for 3 s: it counts as decoding until its last one.
@@ -218,7 +229,7 @@ impl Visit {
             Word::None => self.admitted_at,
         };
         far.side = Side::Off;
-        self.weigh(at)
+        self.weigh(Change::Off { at })
     }
 
     /// The party whose word is missing first, and when it is.
@@ -234,22 +245,26 @@ impl Visit {
         self.far.iter().all(|far| far.word.left())
     }
 
-    /// Moves the fair clock's hand. `at`: when the side that changed did.
-    fn weigh(&mut self, at: u64) -> Weighed {
+    /// Moves the fair clock's hand.
+    fn weigh(&mut self, change: Change) -> Weighed {
         let far = self.far.iter().filter_map(|far| match far.side {
             Side::On { since } => Some(since),
             Side::Off => None,
         });
-        match (self.own, far.min(), self.clock.runs()) {
-            (Side::On { since }, Some(far), false) => {
-                self.clock.start(since.max(far));
-                Weighed::Began
-            }
-            (Side::Off, _, true) | (Side::On { .. }, None, true) => {
-                self.clock.stop(at);
-                Weighed::Stopped
-            }
-            (Side::Off, _, false) | (Side::On { .. }, None, false) | (Side::On { .. }, Some(_), true) => Weighed::Same,
+        let both = match (self.own, far.min()) {
+            (Side::On { since }, Some(far)) => Some(since.max(far)),
+            (Side::Off, _) | (Side::On { .. }, None) => None,
+        };
+        let ran = self.clock.runs();
+        match (both, change) {
+            (Some(since), Change::On) => self.clock.start(since),
+            (None, Change::Off { at }) => self.clock.stop(at),
+            (Some(_), Change::Off { .. }) | (None, Change::On) => {}
+        }
+        match (ran, self.clock.runs()) {
+            (false, true) => Weighed::Began,
+            (true, false) => Weighed::Stopped,
+            (true, true) | (false, false) => Weighed::Same,
         }
     }
 

@@ -1,0 +1,141 @@
+//! Owns: consent is a key, not a message (requirements S1, S5).
+//! Never: passes when the check in `Turn::may_place` or `Remote::quote` is taken out (tried: each test below then fails).
+//! Called by: cargo test.
+
+mod bed;
+use bed::*;
+use parloir_core::call::Kind;
+use parloir_core::*;
+
+fn no_call(bed: &Bed, effects: &[Effect], code: Code) {
+    assert_eq!(refused(effects), Some(code));
+    assert_eq!(ledger_refusals(effects), [code], "written down once");
+    assert_eq!(bed.state.call_kind(), Kind::Idle);
+    assert!(!effects.iter().any(|e| matches!(e, Effect::Gate(_) | Effect::SendAsk(_))), "gate and facility hear nothing");
+}
+
+#[test]
+fn a_fresh_ok_press_places_a_call() {
+    let mut bed = Bed::new();
+    let effects = bed.place();
+    assert_eq!(bed.state.call_kind(), Kind::Asking);
+    let call = bed.call_id();
+    assert!(effects.contains(&Effect::Gate(ToGate::Prepare { lease: call, serial: 1 })), "gate gets the serial, to judge by itself");
+}
+
+#[test]
+fn a_serial_counts_once() {
+    let mut bed = Bed::new();
+    bed.place();
+    bed.end();
+    bed.shut();
+    assert_eq!(bed.state.call_kind(), Kind::Idle);
+    let effects = bed.place_with(screen(), ANA, true, 1);
+    no_call(&bed, &effects, Code::NoFreshKey);
+    assert_eq!(bed.outcome().code, "NoFreshKey", "the screen says why");
+}
+
+#[test]
+fn a_serial_is_used_up_by_a_refused_place_too() {
+    let mut bed = Bed::new();
+    bed.press(Stroke::OkDown);
+    let effects = bed.place_with(screen(), parloir_pass::Id([9; 16]), true, 1);
+    no_call(&bed, &effects, Code::NoContact);
+    let effects = bed.place_with(screen(), ANA, true, 1);
+    no_call(&bed, &effects, Code::NoFreshKey);
+}
+
+#[test]
+fn a_serial_is_good_for_a_second() {
+    for (late, code) in [(1000, None), (1001, Some(Code::NoFreshKey))] {
+        let mut bed = Bed::new();
+        bed.press(Stroke::OkDown);
+        bed.now += late;
+        let effects = bed.place_with(screen(), ANA, true, 1);
+        assert_eq!(refused(&effects), code, "after {late} ms");
+    }
+}
+
+#[test]
+fn only_ok_going_down_is_consent() {
+    for stroke in [Stroke::OtherDown, Stroke::NotDown] {
+        let mut bed = Bed::new();
+        bed.press(stroke);
+        let effects = bed.place_with(screen(), ANA, true, 1);
+        no_call(&bed, &effects, Code::NoFreshKey);
+    }
+}
+
+#[test]
+fn a_serial_that_was_never_routed_is_none() {
+    let mut bed = Bed::new();
+    bed.press(Stroke::OkDown);
+    let effects = bed.place_with(screen(), ANA, true, 2);
+    no_call(&bed, &effects, Code::NoFreshKey);
+}
+
+#[test]
+fn who_is_not_the_screen_cannot_use_the_screens_press() {
+    let mut bed = Bed::new();
+    bed.press(Stroke::OkDown);
+    let effects = bed.place_with(other(), ANA, true, 1);
+    no_call(&bed, &effects, Code::NotScreen);
+    assert!(bed.state.view().outcome.is_none(), "nor change the screen");
+}
+
+#[test]
+fn a_new_screen_cannot_use_a_press_routed_to_the_old_one() {
+    let mut bed = Bed::new();
+    bed.press(Stroke::OkDown);
+    let effects = bed.attach(other());
+    assert!(effects.contains(&Effect::TakeKeys { holder: screen() }), "the keys go with the screen");
+    bed.focus(other());
+    let effects = bed.place_with(other(), ANA, true, 1);
+    no_call(&bed, &effects, Code::NoFreshKey);
+}
+
+#[test]
+fn a_press_without_a_holder_is_consent_for_nobody() {
+    let mut bed = Bed::new();
+    bed.step(Event::FocusDropped { owner: screen() });
+    let effects = bed.press(Stroke::OkDown);
+    assert!(!effects.iter().any(|e| matches!(e, Effect::RouteKey { .. })));
+    bed.focus(screen());
+    let effects = bed.place_with(screen(), ANA, true, 1);
+    no_call(&bed, &effects, Code::NoFreshKey);
+}
+
+#[test]
+fn only_the_screen_gets_the_keys() {
+    let mut bed = Bed::new();
+    let effects = bed.focus(other());
+    assert_eq!(refused(&effects), Some(Code::NotScreen));
+    let effects = bed.press(Stroke::OkDown);
+    assert!(effects.contains(&Effect::RouteKey { holder: screen(), serial: 1 }));
+}
+
+#[test]
+fn a_double_press_leaves_the_first_one_good() {
+    let mut bed = Bed::new();
+    bed.press(Stroke::OkDown);
+    bed.press(Stroke::OkDown);
+    let effects = bed.place_with(screen(), ANA, true, 1);
+    assert_eq!(refused(&effects), None);
+}
+
+#[test]
+fn switching_the_camera_on_again_needs_a_key_and_off_needs_none() {
+    let mut bed = Bed::new();
+    bed.live();
+    let ask = |bed: &mut Bed, camera, serial| {
+        let request = bed.request();
+        bed.step(Event::Let { request, caller: screen(), camera, microphone: true, serial })
+    };
+    let call = bed.call_id();
+    let off = ask(&mut bed, false, 0);
+    assert!(off.contains(&Effect::SendToCall { call, message: ToCall::Let { camera: false, microphone: true } }));
+    assert_eq!(refused(&ask(&mut bed, true, 0)), Some(Code::NoFreshKey));
+    bed.press(Stroke::OtherDown);
+    let serial = bed.serial;
+    assert_eq!(refused(&ask(&mut bed, true, serial)), None, "any key will do within a visit");
+}
