@@ -5,9 +5,7 @@
 use std::path::PathBuf;
 
 use parloir_issuer::files;
-use parloir_pass::{
-    Ask, Beat, Bytes32, Deny, Document, Entitlement, Grant, Id, Receipt, Role, SitePolicy, Statement, Time, Typ,
-};
+use parloir_pass::{Ask, Beat, Bytes32, Deny, Document, Entitlement, Grant, Id, Receipt, Role, SitePolicy, Statement, Time, Typ};
 use parloir_seal::{Clock, Keyring, PublicKey, Roots, UnsealKey, jws, sealed};
 use parloir_wire::{door_record, ticket};
 use serde_json::{Value, json};
@@ -132,7 +130,9 @@ fn verify_compact(bytes: &[u8], args: &Args) -> Result<Value, Fault> {
             let key = args.statement_key.ok_or_else(|| Fault::needs(typ, "--statement-key"))?;
             Ok(said(&jws::verify::<Statement>(bytes, &PublicKey::new(&key)?)?, Some(key)))
         }
-        Typ::Authority => Err(Fault::new(typ, "a compact JWS, but roots sign the general serialization", "use authority.json", "WrongTyp")),
+        Typ::Authority => {
+            Err(Fault::new(typ, "a compact JWS, but roots sign the general serialization", "use authority.json", "WrongTyp"))
+        }
         Typ::Agenda | Typ::Ring | Typ::SignIn | Typ::Export => {
             Err(Fault::new(typ, "reserved: this release has no such document", "update parloirctl", "WrongTyp"))
         }

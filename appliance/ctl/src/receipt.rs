@@ -41,7 +41,12 @@ pub fn run(args: &Args) -> Result<(), Fault> {
     let parcel = match serde_json::from_str::<Parcel>(&text) {
         Ok(parcel) => Some(parcel),
         Err(_) if text.trim_start().starts_with('{') => {
-            return Err(Fault::new("receipt", "neither a compact JWS nor a parcel", "compare it with docs/schema/parcel.json", "MalformedDocument"));
+            return Err(Fault::new(
+                "receipt",
+                "neither a compact JWS nor a parcel",
+                "compare it with docs/schema/parcel.json",
+                "MalformedDocument",
+            ));
         }
         Err(_) => None,
     };

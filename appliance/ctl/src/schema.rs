@@ -64,7 +64,6 @@ fn schema_of<D: JsonSchema>(name: &str) -> Value {
     schema
 }
 
-
 /// A document that leaves a member out is refused, also where the member may be null: so the schema requires every one.
 fn require_all(schema: &mut Value) {
     if let Some(members) = schema.get("properties").and_then(Value::as_object) {

@@ -3,8 +3,8 @@
 //! Called by: parloirctl schema, tests of pass, seal, core, arbiter, facility.
 
 use parloir_pass::{
-    Ask, Authority, AuthorityKey, Beat, Booking, Bytes32, Class, ClassRule, Contact, Deny, DenyTarget, Entitlement, Gap, Grant, Id, Media,
-    Party, Receipt, RelayCredentials, Role, Route, SitePolicy, Statement, Ticket128, Time, VERSION, Window,
+    Ask, Authority, AuthorityKey, Beat, Booking, Bytes32, Class, ClassRule, Contact, Deny, DenyTarget, Entitlement, Gap, Grant,
+    Id, Media, Party, Receipt, RelayCredentials, Role, Route, SitePolicy, Statement, Ticket128, Time, VERSION, Window,
 };
 use parloir_seal::{BoxKey, Refused, Roots, UnsealKey};
 use parloir_wire::door_record::DoorRecord;
@@ -193,7 +193,10 @@ impl Example {
             person: PERSON,
             name: "João".to_owned(),
             language: "pt".to_owned(),
-            contacts: vec![contact(ANA, "Ana", Media::Video, windows.clone()), contact(id(0xa1), "Mother", Media::Voice, windows)],
+            contacts: vec![
+                contact(ANA, "Ana", Media::Video, windows.clone()),
+                contact(id(0xa1), "Mother", Media::Voice, windows),
+            ],
             bookings: vec![Booking { contact: ANA, from: NOW, to: NOW + 1800 }],
         }
     }
@@ -232,9 +235,17 @@ impl Example {
             class: ask.class,
             media: ask.media,
             box_certificate: ask.certificate,
-            parties: vec![Party { name: "Ana".to_owned(), certificate: Bytes32([0xfa; 32]), statement_key: self.visitor.public() }],
+            parties: vec![Party {
+                name: "Ana".to_owned(),
+                certificate: Bytes32([0xfa; 32]),
+                statement_key: self.visitor.public(),
+            }],
             route: Route::Direct,
-            relays: vec![RelayCredentials { url: RELAY.to_owned(), user: "1796135700:61".to_owned(), password: "example".to_owned() }],
+            relays: vec![RelayCredentials {
+                url: RELAY.to_owned(),
+                user: "1796135700:61".to_owned(),
+                password: "example".to_owned(),
+            }],
             direct_candidates: false,
             recorded_by: String::new(),
             watched_by: String::new(),
@@ -254,7 +265,13 @@ impl Example {
     /// A refusal of the Ask.
     #[must_use]
     pub fn deny(&self) -> Deny {
-        Deny { v: VERSION, site: SITE, target: DenyTarget::Ask(id(0x71)), words: String::new(), code: "VisitorDeclined".to_owned() }
+        Deny {
+            v: VERSION,
+            site: SITE,
+            target: DenyTarget::Ask(id(0x71)),
+            words: String::new(),
+            code: "VisitorDeclined".to_owned(),
+        }
     }
 
     /// A time statement.

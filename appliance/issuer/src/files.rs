@@ -34,7 +34,8 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> Result<(), Fault> {
 /// # Errors
 /// `File`.
 pub fn write_json<D: parloir_pass::Document>(path: &Path, document: &D) -> Result<(), Fault> {
-    let text = serde_json::to_string_pretty(document).map_err(|e| Fault::file(path, e, "report this as a fault of parloirctl"))?;
+    let text =
+        serde_json::to_string_pretty(document).map_err(|e| Fault::file(path, e, "report this as a fault of parloirctl"))?;
     write(path, text + "\n")
 }
 

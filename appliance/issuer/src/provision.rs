@@ -7,8 +7,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use parloir_pass::{
-    Authority, AuthorityKey, Booking, Bytes32, Class, ClassRule, Contact, Entitlement, Id, Media, Role, SitePolicy, VERSION, Window,
-    lint,
+    Authority, AuthorityKey, Booking, Bytes32, Class, ClassRule, Contact, Entitlement, Id, Media, Role, SitePolicy, VERSION,
+    Window, lint,
 };
 use parloir_seal::{BoxKey, Roots, UnsealKey, random};
 use parloir_wire::door_record::DoorRecord;
@@ -157,7 +157,15 @@ fn person(site: Id, device: Id, options: &Options) -> Result<Entitlement, Fault>
     let tomorrow = midnight + DAY_S;
     let evening = vec![Window { from: tomorrow + 19 * 3600, to: tomorrow + 21 * 3600 }];
     let contact = |name: &str, media, windows| -> Result<Contact, Fault> {
-        Ok(Contact { id: random::id()?, name: name.to_owned(), class: Class::Family, media, outgoing: true, incoming: true, windows })
+        Ok(Contact {
+            id: random::id()?,
+            name: name.to_owned(),
+            class: Class::Family,
+            media,
+            outgoing: true,
+            incoming: true,
+            windows,
+        })
     };
     let contacts = vec![
         contact("Ana", Media::Video, all_day.clone())?,

@@ -78,7 +78,8 @@ pub fn authority(document: &Authority, roots: &[&Secret]) -> Result<String, Refu
         payload.clone_into(&mut general.payload);
         general.signatures.push(RootSignature { protected: protected.to_owned(), signature });
     }
-    serde_json::to_string(&general).map_err(|_| Refused::new(Code::MalformedDocument, "authority", "document", "cannot be written"))
+    serde_json::to_string(&general)
+        .map_err(|_| Refused::new(Code::MalformedDocument, "authority", "document", "cannot be written"))
 }
 
 /// A door ticket, signed.

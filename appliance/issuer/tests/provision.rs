@@ -28,7 +28,14 @@ impl Drop for Dir {
 }
 
 fn options() -> Options {
-    Options { device: None, site: None, relays: vec!["turn:127.0.0.1:3478?transport=udp".into()], names: vec![], now: NOW, zone_minutes: 60 }
+    Options {
+        device: None,
+        site: None,
+        relays: vec!["turn:127.0.0.1:3478?transport=udp".into()],
+        names: vec![],
+        now: NOW,
+        zone_minutes: 60,
+    }
 }
 
 fn files_under(dir: &Path) -> Vec<PathBuf> {

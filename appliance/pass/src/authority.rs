@@ -87,7 +87,12 @@ impl Document for Authority {
             let bounded = !key.classes.is_empty() && key.longest_s > 0;
             let free = key.classes.is_empty() && key.longest_s == 0;
             let fits = if key.role.is_bounded() { bounded } else { free };
-            need(fits, "MalformedDocument", "keys.classes", "grant and door keys have classes and longest_s, the others neither")?;
+            need(
+                fits,
+                "MalformedDocument",
+                "keys.classes",
+                "grant and door keys have classes and longest_s, the others neither",
+            )?;
         }
         Ok(())
     }

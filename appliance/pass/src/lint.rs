@@ -42,7 +42,12 @@ pub fn lint(policy: &SitePolicy) -> Vec<Finding> {
         });
     }
     if policy.zone_minutes % 15 != 0 {
-        out.push(Finding { error: false, code: "OddZone", place: "zone_minutes".to_owned(), words: "no time zone of the world has this offset" });
+        out.push(Finding {
+            error: false,
+            code: "OddZone",
+            place: "zone_minutes".to_owned(),
+            words: "no time zone of the world has this offset",
+        });
     }
     if policy.classes.is_empty() {
         out.push(Finding { error: false, code: "NoClass", place: "classes".to_owned(), words: "no class may call at this site" });
@@ -60,10 +65,20 @@ fn lint_class(rule: &ClassRule, out: &mut Vec<Finding>) {
         find(true, "RecordingWithoutRoute", "recording", "cannot be kept: no route of this release records; set it to false");
     }
     if rule.monitoring {
-        find(true, "MonitoringWithoutRoute", "monitoring", "cannot be kept: no route of this release lets anybody watch; set it to false");
+        find(
+            true,
+            "MonitoringWithoutRoute",
+            "monitoring",
+            "cannot be kept: no route of this release lets anybody watch; set it to false",
+        );
     }
     if !rule.class.is_supported() {
-        find(false, "ClassNotSupported", "class", "this release makes calls of class family only; grants of this class are refused");
+        find(
+            false,
+            "ClassNotSupported",
+            "class",
+            "this release makes calls of class family only; grants of this class are refused",
+        );
     }
     if rule.longest_s < 60 {
         find(false, "SlotTooShort", "longest_s", "a visit under a minute is mostly connecting");

@@ -148,7 +148,12 @@ impl Document for Entitlement {
             let earlier = self.contacts[..i].iter().any(|c| c.id == contact.id);
             need(!earlier, "MalformedDocument", "contacts.id", "a contact stands twice")?;
             need(contact.windows.len() <= MAX_LIST, "MalformedDocument", "contacts.windows", "more than 64")?;
-            need(contact.windows.iter().all(|w| w.from < w.to), "MalformedDocument", "contacts.windows", "ends before it starts")?;
+            need(
+                contact.windows.iter().all(|w| w.from < w.to),
+                "MalformedDocument",
+                "contacts.windows",
+                "ends before it starts",
+            )?;
             let ordered = contact.windows.windows(2).all(|pair| pair[0].to <= pair[1].from);
             need(ordered, "MalformedDocument", "contacts.windows", "not ascending, or overlapping")?;
         }

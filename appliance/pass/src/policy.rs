@@ -89,7 +89,12 @@ impl Document for SitePolicy {
             need(rule.longest_s > 0, "MalformedDocument", "classes.longest_s", "0 s")?;
             need(rule.beat_every_s > 0, "MalformedDocument", "classes.beat_every_s", "0 s")?;
             let open = rule.recording || rule.monitoring;
-            need(!(open && rule.class.is_private()), "PrivateClassRecorded", "classes.recording", "this class is never recorded or watched")?;
+            need(
+                !(open && rule.class.is_private()),
+                "PrivateClassRecorded",
+                "classes.recording",
+                "this class is never recorded or watched",
+            )?;
             words::text("classes.price", &rule.price, words::MAX_NAME)?;
         }
         Ok(())

@@ -50,7 +50,8 @@ fn entitled(grant: &Grant, entitlement: &Entitlement) -> Result<(), Broken> {
     may(grant.site == entitlement.site, "site", "the entitlement is for another site")?;
     may(grant.device == entitlement.device, "device", "the entitlement is for another box")?;
     may(grant.person == entitlement.person, "person", "the entitlement is another person's")?;
-    let contact = entitlement.contact(&grant.contact).ok_or(Broken::new("GrantNotEntitled", "contact", "is no contact of the person"))?;
+    let contact =
+        entitlement.contact(&grant.contact).ok_or(Broken::new("GrantNotEntitled", "contact", "is no contact of the person"))?;
     may(contact.outgoing, "contact", "may not be called by the person")?;
     may(grant.class == contact.class, "class", "not the contact's class")?;
     may(grant.media <= contact.media, "media", "more than the contact's media")
@@ -61,11 +62,16 @@ fn by_policy(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
     let policy = bounds.policy;
     may(grant.site == policy.site, "site", "the policy is for another site")?;
     may(grant.class.is_supported(), "class", "this release makes calls of class family only")?;
-    let rule = policy.rule(grant.class).ok_or(Broken::new("GrantOutsidePolicy", "class", "the policy has no rule for this class"))?;
+    let rule =
+        policy.rule(grant.class).ok_or(Broken::new("GrantOutsidePolicy", "class", "the policy has no rule for this class"))?;
     may(grant.media <= if rule.video { Media::Video } else { Media::Voice }, "media", "the policy allows voice only")?;
     may(grant.slot_s > 0 && grant.slot_s <= rule.longest_s, "slot_s", "zero, or longer than the policy's longest")?;
     let longest_lease = grant.slot_s.saturating_add(rule.make_good_s);
-    may(grant.lease_s >= grant.slot_s && grant.lease_s <= longest_lease, "lease_s", "not between the slot and slot plus make-good")?;
+    may(
+        grant.lease_s >= grant.slot_s && grant.lease_s <= longest_lease,
+        "lease_s",
+        "not between the slot and slot plus make-good",
+    )?;
     may(grant.recorded_by.is_empty() || rule.recording, "recorded_by", "the policy allows no recording in this class")?;
     may(grant.watched_by.is_empty() || rule.monitoring, "watched_by", "the policy allows no monitoring in this class")?;
     let open = !grant.recorded_by.is_empty() || !grant.watched_by.is_empty();
@@ -78,8 +84,16 @@ fn by_policy(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
 fn by_authority(grant: &Grant, authority: &Authority) -> Result<(), Broken> {
     let may = |holds, field, rule| need(holds, "GrantOutsideAuthority", field, rule);
     may(grant.site == authority.site, "site", "the Authority is for another site")?;
-    may(grant.lease_s <= authority.longest_s(Role::Grant, grant.class), "lease_s", "longer than any grant key may sign for this class")?;
-    may(grant.lease_s <= authority.longest_s(Role::Door, grant.class), "lease_s", "longer than any door key may sign for this class")
+    may(
+        grant.lease_s <= authority.longest_s(Role::Grant, grant.class),
+        "lease_s",
+        "longer than any grant key may sign for this class",
+    )?;
+    may(
+        grant.lease_s <= authority.longest_s(Role::Door, grant.class),
+        "lease_s",
+        "longer than any door key may sign for this class",
+    )
 }
 
 fn far_ends(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
@@ -87,11 +101,17 @@ fn far_ends(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
     may(grant.route == Route::Direct, "route", "this release knows the direct route only")?;
     may((1..=crate::grant::MAX_PARTIES).contains(&grant.parties.len()), "parties", "1 to 3 far parties")?;
     for (i, party) in grant.parties.iter().enumerate() {
-        let twin = grant.parties[..i].iter().any(|p| p.certificate == party.certificate || p.statement_key == party.statement_key);
+        let twin =
+            grant.parties[..i].iter().any(|p| p.certificate == party.certificate || p.statement_key == party.statement_key);
         may(!twin, "parties", "two parties share a certificate or a statement key")?;
         may(party.certificate != grant.box_certificate, "parties", "a far party has the box's own certificate")?;
     }
-    need(!grant.direct_candidates || bounds.bench_direct, "DirectCandidatesRefused", "direct_candidates", "only on a bench started for it")?;
+    need(
+        !grant.direct_candidates || bounds.bench_direct,
+        "DirectCandidatesRefused",
+        "direct_candidates",
+        "only on a bench started for it",
+    )?;
     may(!grant.relays.is_empty() || grant.direct_candidates, "relays", "no relay: the relay is the only way out")
 }
 

@@ -125,7 +125,11 @@ impl fmt::Display for Typ {
 impl FromStr for Typ {
     type Err = Broken;
     fn from_str(text: &str) -> Result<Self, Broken> {
-        Self::ALL.into_iter().find(|t| t.name() == text).ok_or(Broken::new("WrongTyp", "typ", "no kind of document has this name"))
+        Self::ALL.into_iter().find(|t| t.name() == text).ok_or(Broken::new(
+            "WrongTyp",
+            "typ",
+            "no kind of document has this name",
+        ))
     }
 }
 

@@ -182,7 +182,8 @@ pub(crate) fn language(field: &'static str, value: &str) -> Result<(), Broken> {
 /// A `turn:` or `turns:` URL (RFC 7065).
 pub(crate) fn relay(field: &'static str, value: &str) -> Result<(), Broken> {
     let scheme = value.strip_prefix("turn:").or_else(|| value.strip_prefix("turns:"));
-    let fits = scheme.is_some_and(|rest| !rest.is_empty()) && value.len() <= MAX_URL && value.bytes().all(|b| b.is_ascii_graphic());
+    let fits =
+        scheme.is_some_and(|rest| !rest.is_empty()) && value.len() <= MAX_URL && value.bytes().all(|b| b.is_ascii_graphic());
     need(fits, "MalformedDocument", field, "not a turn: or turns: URL of at most 256 bytes (RFC 7065)")
 }
 

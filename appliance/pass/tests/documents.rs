@@ -191,5 +191,8 @@ fn the_linter_refuses_what_cannot_be_kept() {
         policy.classes[0].recording = true;
         lint(&policy)[0].to_string()
     };
-    assert!(line.starts_with("error: classes[family].recording: ") && line.ends_with("[org.parloir.Error.RecordingWithoutRoute]"), "{line}");
+    assert!(
+        line.starts_with("error: classes[family].recording: ") && line.ends_with("[org.parloir.Error.RecordingWithoutRoute]"),
+        "{line}"
+    );
 }

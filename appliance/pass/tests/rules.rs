@@ -5,7 +5,8 @@
 use parloir_issuer::example::{Example, id};
 use parloir_pass::rules::{Bounds, grant_within, receipt_holds};
 use parloir_pass::{
-    Ask, Authority, Broken, Bytes32, Class, Entitlement, Gap, Grant, Media, Party, Receipt, RelayCredentials, Role, Route, SitePolicy,
+    Ask, Authority, Broken, Bytes32, Class, Entitlement, Gap, Grant, Media, Party, Receipt, RelayCredentials, Role, Route,
+    SitePolicy,
 };
 
 /// All five documents of one visit, to be changed one at a time.

@@ -84,7 +84,9 @@ impl Code {
     pub const fn next_step(self) -> &'static str {
         match self {
             Self::TooLarge => "send a shorter document",
-            Self::MalformedDocument | Self::BadHeader | Self::WrongTyp => "compare it with docs/schema and with parloirctl inspect",
+            Self::MalformedDocument | Self::BadHeader | Self::WrongTyp => {
+                "compare it with docs/schema and with parloirctl inspect"
+            }
             Self::UnknownVersion => "issue version 1, or update the box",
             Self::UnknownKey | Self::WrongRole | Self::KeyExpired | Self::KeyBounds => {
                 "sign with a key that the site's Authority names for this, or issue a new Authority"

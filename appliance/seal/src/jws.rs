@@ -191,7 +191,12 @@ pub fn payload<D: Document>(json: &[u8]) -> Result<D, Refused> {
     let (told, ours): (Value, Value) =
         (serde_json::from_slice(json).unwrap_or_default(), serde_json::to_value(&document).unwrap_or_default());
     if told != ours {
-        return Err(Refused::new(Code::MalformedDocument, thing, "payload", "another form than the schema's, such as an array for an object"));
+        return Err(Refused::new(
+            Code::MalformedDocument,
+            thing,
+            "payload",
+            "another form than the schema's, such as an array for an object",
+        ));
     }
     document.check().map_err(|b| Refused::rule(thing, b))?;
     Ok(document)

@@ -3,7 +3,7 @@
 //! Called by: arbiter, parloirctl.
 
 use parloir_pass::{
-    Authority, AuthorityKey, Beat, Bytes32, Class, Deny, Document, Entitlement, Grant, Id, Role, SitePolicy, Time, Ticket128, Typ,
+    Authority, AuthorityKey, Beat, Bytes32, Class, Deny, Document, Entitlement, Grant, Id, Role, SitePolicy, Ticket128, Time, Typ,
 };
 use parloir_wire::ticket::Ticket;
 

@@ -192,7 +192,19 @@ mod tests {
             assert_eq!(PublicKey::new(&hex(key)).map_err(|r| r.code), Err(Code::WeakKey), "{key}");
         }
         // y = 3 + p: a point of full order in its second spelling. 0x03 itself is on the curve.
-        let (one, twin) = (Bytes32({ let mut b = [0; 32]; b[0] = 3; b }), Bytes32({ let mut b = [0xff; 32]; b[0] = 0xf0; b[31] = 0x7f; b }));
+        let (one, twin) = (
+            Bytes32({
+                let mut b = [0; 32];
+                b[0] = 3;
+                b
+            }),
+            Bytes32({
+                let mut b = [0xff; 32];
+                b[0] = 0xf0;
+                b[31] = 0x7f;
+                b
+            }),
+        );
         assert!(PublicKey::new(&one).is_ok());
         assert_eq!(PublicKey::new(&twin).map_err(|r| r.code), Err(Code::WeakKey));
         assert!(VerifyingKey::from_bytes(&twin.0).is_ok(), "the library alone would take it");

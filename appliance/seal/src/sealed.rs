@@ -49,8 +49,9 @@ pub fn open(kind: Typ, device: &Id, key: &UnsealKey, body: &[u8]) -> Result<Vec<
     if body.len() > ENC + MAX_PLAIN + TAG {
         return Err(Refused::new(Code::TooLarge, kind.name(), "sealed body", "more than 36 KiB"));
     }
-    open_suite(&info(kind), &device.0, key, body)
-        .ok_or_else(|| Refused::new(Code::CannotUnseal, kind.name(), "sealed body", "not sealed to this key for this kind and device"))
+    open_suite(&info(kind), &device.0, key, body).ok_or_else(|| {
+        Refused::new(Code::CannotUnseal, kind.name(), "sealed body", "not sealed to this key for this kind and device")
+    })
 }
 
 fn open_suite(info: &[u8], aad: &[u8], key: &UnsealKey, body: &[u8]) -> Option<Vec<u8>> {

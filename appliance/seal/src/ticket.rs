@@ -49,8 +49,7 @@ pub fn agrees(grant: &Grant, ticket: &Ticket) -> Result<(), Refused> {
 /// # Errors
 /// `BadTicket`.
 pub fn check(grant: &Grant, ask: &Ask) -> Result<Ticket, Refused> {
-    let (ticket, _, _) =
-        Ticket::parse(&grant.ticket.0).map_err(|r| Refused::new(Code::BadTicket, "ticket", r.what, r.why))?;
+    let (ticket, _, _) = Ticket::parse(&grant.ticket.0).map_err(|r| Refused::new(Code::BadTicket, "ticket", r.what, r.why))?;
     agrees(grant, &ticket)?;
     if ticket.nonce == ask.gate_nonce.0 {
         Ok(ticket)

@@ -109,7 +109,10 @@ fn payloads_that_are_signed_but_not_ours() {
         (format!(r#"{{"v":1,"device":"{device}","grant":"{grant}","count":4,"count":5}}"#), Code::MalformedDocument),
         (format!(r#"{{"v":1,"v":1,"device":"{device}","grant":"{grant}","count":4}}"#), Code::MalformedDocument),
         (format!(r#"{{"v":1,"device":"{device}","grant":"{grant}","count":-4}}"#), Code::MalformedDocument),
-        (format!(r#"{{"v":1,"device":"{}","grant":"{grant}","count":4}}"#, device.to_string().to_uppercase()), Code::MalformedDocument),
+        (
+            format!(r#"{{"v":1,"device":"{}","grant":"{grant}","count":4}}"#, device.to_string().to_uppercase()),
+            Code::MalformedDocument,
+        ),
         (format!(r#"{{"v":1,"device":"{device}00","grant":"{grant}","count":4}}"#), Code::MalformedDocument),
         (format!("{}x", beat_json()), Code::MalformedDocument),
         ("[]".to_owned(), Code::MalformedDocument),
@@ -151,7 +154,8 @@ fn size_is_judged_first() {
 fn forms_that_are_no_compact_jws() {
     let compact = sign(&beat(), &key()).unwrap();
     let parts: Vec<_> = compact.split('.').collect();
-    let general = format!(r#"{{"payload":"{}","signatures":[{{"protected":"{}","signature":"{}"}}]}}"#, parts[1], parts[0], parts[2]);
+    let general =
+        format!(r#"{{"payload":"{}","signatures":[{{"protected":"{}","signature":"{}"}}]}}"#, parts[1], parts[0], parts[2]);
     let cases = [
         (format!("{}.{}", parts[0], parts[1]), Code::MalformedDocument),
         (format!("{compact}."), Code::MalformedDocument),

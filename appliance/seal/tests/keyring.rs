@@ -4,7 +4,7 @@
 
 use parloir_issuer::example::{CALL, DEVICE, Example, NOW, SITE, id};
 use parloir_issuer::{Secret, sign, ticket};
-use parloir_pass::{Class, Document, Grant, Id, Media, Role};
+use parloir_pass::{AuthorityKey, Class, Document, Grant, Id, Media, Role};
 use parloir_seal::{Clock, Code, Keyring, Refused, ticket as check};
 use parloir_wire::ticket::{Kind, Ticket};
 
@@ -118,6 +118,31 @@ fn ticket_for(grant: &Grant) -> Ticket {
         lease: grant.call.0,
         longest_run_s: grant.lease_s,
     }
+}
+
+/// Grant key and door key are bounded each by itself: one that may does not lend its right to the other.
+#[test]
+fn each_keys_own_bounds_are_asked() {
+    let site = Example::default();
+    let compact = sign(&site.grant(), &site.grant).unwrap();
+    let read = |role: Role, change: &dyn Fn(&mut AuthorityKey)| {
+        let mut authority = site.authority().unwrap();
+        authority.keys.iter_mut().filter(|k| k.role == role).for_each(change);
+        let json = parloir_issuer::authority(&authority, &[&site.roots[0], &site.roots[1]]).unwrap();
+        let ring = Keyring::open(json.as_bytes(), &site.roots().unwrap(), &SITE, 0).unwrap();
+        let grant = ring.grant(compact.as_bytes(), &DEVICE, TRUSTED).map(drop).map_err(|r| r.code);
+        let beat = sign(&site.beat(), &site.grant).unwrap();
+        let beat = ring.beat(beat.as_bytes(), &site.grant(), TRUSTED).map(drop).map_err(|r| r.code);
+        (grant, beat)
+    };
+    let (bounds, expired) = (Err(Code::KeyBounds), Err(Code::KeyExpired));
+    assert_eq!(read(Role::Grant, &|k| k.longest_s = 2100), (Ok(()), Ok(())));
+    assert_eq!(read(Role::Grant, &|k| k.longest_s = 2099), (bounds, Ok(())));
+    assert_eq!(read(Role::Door, &|k| k.longest_s = 2099), (bounds, Ok(())));
+    assert_eq!(read(Role::Grant, &|k| k.classes = vec![Class::Lesson]), (bounds, bounds));
+    assert_eq!(read(Role::Door, &|k| k.classes = vec![Class::Lesson]), (bounds, Ok(())));
+    assert_eq!(read(Role::Grant, &|k| k.not_after = NOW - 1), (expired, expired));
+    assert_eq!(read(Role::Door, &|k| k.not_after = NOW - 1), (expired, Ok(())));
 }
 
 /// The grant is good and rightly signed; only its ticket is not.

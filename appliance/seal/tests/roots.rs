@@ -109,7 +109,11 @@ fn an_authority_keeps_one_key_one_role() {
     let extra = |role, key, classes: Vec<Class>, longest_s| AuthorityKey { role, key, classes, longest_s, not_after: i64::MAX };
     let new = Secret::new(&[50; 32]).public();
     assert!(with(&|_| ()).is_ok());
-    assert_eq!(with(&|a| a.keys.push(extra(Role::Deny, site.policy.public(), vec![], 0))), Err(Code::WrongRole), "a key stands twice");
+    assert_eq!(
+        with(&|a| a.keys.push(extra(Role::Deny, site.policy.public(), vec![], 0))),
+        Err(Code::WrongRole),
+        "a key stands twice"
+    );
     for role in [Role::Root, Role::Box, Role::Visitor] {
         assert_eq!(with(&|a| a.keys.push(extra(role, new, vec![], 0))), Err(Code::WrongRole));
     }
