@@ -75,7 +75,6 @@ pub const ENDINGS: &[(&str, Ending)] = &[
     ("ScreenGone", Ending::Trouble),
     ("PowerLost", Ending::Trouble),
     ("Fault", Ending::Trouble),
-    ("Refused", Ending::Trouble),
 ];
 
 fn find<T: Copy>(table: &[(&str, T)], code: &str) -> Option<T> {

@@ -28,7 +28,20 @@ pub struct Stage {
     since_ns: u64,
     focus: Focus,
     tiles: Vec<Tile>,
+    wanted: Option<Wanted>,
 }
+
+/// What the last `Let` asked for, until the view says so. The next press builds on it and not on what is shown:
+/// else two quick presses, mute and camera off, would undo each other.
+#[derive(Clone, Copy)]
+struct Wanted {
+    camera: bool,
+    microphone: bool,
+    asked_ns: u64,
+}
+
+/// A wish that has not come true by now was refused, nanoseconds.
+const WISH_NS: u64 = 2_000_000_000;
 
 impl Stage {
     /// A stage that shows that everything is being made ready.
@@ -44,6 +57,7 @@ impl Stage {
             since_ns: BootTime::now_ns(),
             focus: Focus::default(),
             tiles: Vec::new(),
+            wanted: None,
         };
         stage.api().set_tiles(ModelRc::default());
         stage.show(Shown::default(), Focus::default());
@@ -70,6 +84,10 @@ impl Stage {
     pub fn tick(&mut self, wall: i64) {
         let new = self.view.as_ref().map(|v| present(v, wall)).unwrap_or_default();
         let focus = self.focus.kept(&self.shown, &new);
+        let came_true = |w: &Wanted| (w.camera, w.microphone) == (new.call.camera, new.call.microphone);
+        if new.screen != self.shown.screen || self.wanted.as_ref().is_some_and(came_true) {
+            self.wanted = None;
+        }
         if new.screen != self.shown.screen {
             self.before = self.shown.screen;
             self.since_ns = BootTime::now_ns();
@@ -100,7 +118,7 @@ impl Stage {
 
     fn press(&mut self, press: &KeyPress) {
         let since_ms = press.at_ns.saturating_sub(self.since_ns) / 1_000_000;
-        match intent(&self.shown, self.focus, press, self.before, since_ms) {
+        match intent(&self.wished(press.at_ns), self.focus, press, self.before, since_ms) {
             Intent::Nothing => {}
             Intent::Move(focus) => self.show(self.shown.clone(), focus),
             Intent::Place { contact, media, dismiss } => {
@@ -110,9 +128,22 @@ impl Stage {
                 self.ask(Request::Place { contact, media, serial: press.serial });
             }
             Intent::End => self.ask(Request::End),
-            Intent::Let { camera, microphone } => self.ask(Request::Let { camera, microphone, serial: press.serial }),
+            Intent::Let { camera, microphone } => {
+                self.wanted = Some(Wanted { camera, microphone, asked_ns: press.at_ns });
+                self.ask(Request::Let { camera, microphone, serial: press.serial });
+            }
             Intent::Dismiss => self.ask(Request::Dismiss),
         }
+    }
+
+    /// What is shown, with what was asked for and has not happened yet.
+    fn wished(&self, now_ns: u64) -> Shown {
+        let mut shown = self.shown.clone();
+        if let Some(wanted) = self.wanted.filter(|w| now_ns.saturating_sub(w.asked_ns) < WISH_NS) {
+            shown.call.camera = wanted.camera;
+            shown.call.microphone = wanted.microphone;
+        }
+        shown
     }
 
     fn ask(&self, request: Request) {
