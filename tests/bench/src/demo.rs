@@ -18,6 +18,7 @@ use crate::outside::FileId;
 use crate::remote;
 use crate::report::{self, Verdict};
 use crate::stage::{Stage, Wanted};
+use crate::usage::Meter;
 use crate::watch::Seen;
 
 /// How often the loop looks after its processes.
@@ -26,8 +27,13 @@ const TICK: Duration = Duration::from_millis(10);
 const HOME_LIMIT: Duration = Duration::from_secs(40);
 /// From OK to media both ways, the visitor's Join included.
 const LIVE_LIMIT: Duration = Duration::from_secs(45);
+/// From the first pictures to figures that say something.
+const SETTLING: Duration = Duration::from_secs(5);
 /// From Back to the receipt.
 const RECEIPT_LIMIT: Duration = Duration::from_secs(15);
+
+/// The one wrong thing that the bench does itself: the facility does the others.
+pub const PLACE_WITHOUT_KEY: &str = "place-without-key";
 
 /// What the person at the command line wants.
 #[derive(Clone, Debug)]
@@ -124,8 +130,13 @@ impl Demo {
     fn visit(&mut self, course: &Course) -> Result<Verdict, Halt> {
         let mut verdict = Verdict::default();
         let guard = course.expect_refusal.then(|| Guard::on(FileId::of(&self.stage.camera)?)).transpose()?;
-        say("pressing OK on the first contact");
-        verdict.ok_ns = self.press_until_asked()?;
+        if course.wanted.tamper.as_deref() == Some(PLACE_WITHOUT_KEY) {
+            say("a screen that was taken over dials without a key");
+            self.stage.place_without_key()?;
+        } else {
+            say("pressing OK on the first contact");
+            verdict.ok_ns = self.press_until_asked()?;
+        }
         let settled = self.until("pictures on both sides", LIVE_LIMIT, |seen| {
             let both = seen.first_picture_ns.is_some() && seen.visitor.first_frame_ms.is_some();
             both || matches!(seen.phase.as_str(), "refused" | "ended")
@@ -142,7 +153,11 @@ impl Demo {
         }
         let seconds = course.seconds.unwrap_or(30);
         say(&format!("both sides see each other; the visit lasts {seconds} s"));
-        self.idle(Duration::from_secs(seconds))?;
+        let start = Instant::now();
+        self.idle(SETTLING.min(Duration::from_secs(seconds)))?;
+        let meter = Meter::start(self.stage.box_users());
+        self.idle(Duration::from_secs(seconds).saturating_sub(start.elapsed()))?;
+        verdict.usage = meter.read();
         self.end(&mut verdict)?;
         Ok(verdict)
     }

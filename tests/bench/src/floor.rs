@@ -2,11 +2,14 @@
 //! Never: network, screens, our own processes.
 //! Called by: demo (was the machine free just before?), the side-by-side bench (the floor).
 
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
+
+use crate::outside::{cpu_seconds, pss_mib};
 
 /// How the loop did.
 #[derive(Clone, Debug, Serialize)]
@@ -63,15 +66,22 @@ fn pipeline(clips: &Path, frames: u32) -> Vec<String> {
     words
 }
 
-/// The floor for the side-by-side bench: encode, decode and sound for `seconds`, as a running process.
+/// The floor for the side-by-side bench: encode, decode and sound for `seconds`. Cores and MiB, from the second second on.
 ///
 /// # Errors
 /// gst-launch cannot be started.
-pub fn start(clips: &Path, seconds: u32) -> std::io::Result<(std::process::Child, Instant)> {
-    let mut words = pipeline(clips, seconds * 30);
+pub fn cost(clips: &Path, seconds: u32) -> io::Result<(f64, f64)> {
+    let mut words = pipeline(clips, (seconds + 3) * 30);
     let sound = "audiotestsrc is-live=true wave=pink-noise ! audio/x-raw,rate=48000,channels=1 ! opusenc bitrate=32000 frame-size=20 \
                  audio-type=voice ! opusdec ! fakesink sync=false";
     words.extend(sound.split_whitespace().map(str::to_owned));
-    let child = Command::new("gst-launch-1.0").args(words).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
-    Ok((child, Instant::now()))
+    let mut child = Command::new("gst-launch-1.0").args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    std::thread::sleep(Duration::from_secs(2));
+    let (before, start) = (cpu_seconds(child.id()), Instant::now());
+    std::thread::sleep(Duration::from_secs(u64::from(seconds)));
+    let cores = (cpu_seconds(child.id()) - before) / start.elapsed().as_secs_f64();
+    let memory = pss_mib(child.id());
+    child.kill()?;
+    child.wait()?;
+    Ok((cores, memory))
 }

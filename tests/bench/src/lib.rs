@@ -4,8 +4,10 @@
 
 pub mod cells;
 pub mod closing;
+pub mod compare;
 pub mod demo;
 pub mod floor;
+pub mod kiosk;
 pub mod lines;
 pub mod outside;
 pub mod parts;
@@ -14,5 +16,6 @@ pub mod report;
 pub mod roles;
 pub mod stage;
 pub mod supervisor;
+pub mod usage;
 pub mod walls;
 pub mod watch;

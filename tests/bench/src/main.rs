@@ -2,13 +2,14 @@
 //! Never: does more than to read it and call the library.
 //! Called by: the scripts.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use parloir_bench::compare::{self, Comparison};
 use parloir_bench::demo::{Course, Halt};
 use parloir_bench::stage::{Wanted, clips};
-use parloir_bench::{demo, remote, walls};
+use parloir_bench::{demo, kiosk, remote, walls};
 
 /// Parloir's bench: a whole box and its facility on this machine.
 #[derive(Parser)]
@@ -25,6 +26,13 @@ enum What {
     /// As demo, within the namespaces (the demo starts this).
     #[command(hide = true)]
     Inside(Demo),
+    /// The same visit by a kiosk browser, with its cost as the report.
+    Kiosk(Demo),
+    /// As kiosk, within the namespaces (the kiosk starts this).
+    #[command(hide = true)]
+    InsideKiosk(Demo),
+    /// Our box, a kiosk and the bare codec, alternating: table and figures.
+    Compare(Compare),
     /// Presses keys of the remote, one after the other.
     Remote(Remote),
 }
@@ -47,8 +55,8 @@ struct Demo {
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Where logs, pictures and the door for scripts/remote go.
-    #[arg(long, value_name = "DIR", default_value = "out/demo")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// What the facility shall do wrong; then a refusal is the success.
     #[arg(long, value_name = "KIND")]
     tamper: Option<String>,
@@ -58,10 +66,32 @@ struct Demo {
 }
 
 #[derive(Args)]
+struct Compare {
+    /// How often each side runs.
+    #[arg(long, default_value_t = 3)]
+    rounds: u32,
+    /// Seconds of each visit.
+    #[arg(long = "for", value_name = "SECONDS", default_value_t = 30)]
+    seconds: u64,
+    /// Writes the figures as JSON.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Puts the table between the marks of this page.
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+    /// Root of the source tree.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    tree: PathBuf,
+}
+
+#[derive(Args)]
 struct Remote {
     /// Directory of the running demo (its --out).
-    #[arg(long, value_name = "DIR", default_value = "out/demo")]
-    out: PathBuf,
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Root of the source tree.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    tree: PathBuf,
     /// Names of keys, such as: down ok back 7.
     #[arg(required = true)]
     keys: Vec<String>,
@@ -69,24 +99,27 @@ struct Remote {
 
 fn main() -> ExitCode {
     match Line::parse().what {
-        What::Demo(demo) => outside(&demo),
+        What::Demo(demo) => outside(&demo, "inside"),
         What::Inside(demo) => inside(&demo),
+        What::Kiosk(demo) => outside(&demo, "inside-kiosk"),
+        What::InsideKiosk(demo) => inside_kiosk(&demo),
+        What::Compare(compare) => compared(&compare),
         What::Remote(remote) => press(&remote),
     }
 }
 
 /// Prepares what the caller owns, then runs the demo within the namespaces.
-fn outside(demo: &Demo) -> ExitCode {
+fn outside(demo: &Demo, inside: &str) -> ExitCode {
     if let Some(why) = walls::obstacle() {
         eprintln!("bench: {why}");
         return ExitCode::from(3);
     }
-    let prepared = cache().and_then(|cache| clips(&cache)).and_then(|()| std::fs::create_dir_all(&demo.out));
+    let prepared = cache().and_then(|cache| clips(&cache)).and_then(|()| std::fs::create_dir_all(out(demo.out.as_ref(), &demo.tree)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = prepared.and(runtime).and_then(|runtime| {
         let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();
         if let Some(first) = arguments.first_mut() {
-            *first = "inside".into();
+            *first = inside.into();
         }
         runtime.block_on(walls::run_inside(&arguments))
     });
@@ -109,7 +142,7 @@ fn course(demo: &Demo) -> std::io::Result<Course> {
         tree: demo.tree.canonicalize()?,
         bin: exe.parent().map(PathBuf::from).unwrap_or_default(),
         cache: cache()?,
-        out: demo.out.canonicalize()?,
+        out: out(demo.out.as_ref(), &demo.tree).canonicalize()?,
         headless,
         tamper: demo.tamper.clone(),
     };
@@ -122,6 +155,34 @@ fn course(demo: &Demo) -> std::io::Result<Course> {
     })
 }
 
+fn inside_kiosk(demo: &Demo) -> ExitCode {
+    let done = course(demo).and_then(|course| {
+        let report = course.report.unwrap_or_else(|| course.wanted.out.join("report.json"));
+        kiosk::run(&course.wanted, course.seconds.unwrap_or(30), &report)
+    });
+    done.map_or_else(|why| fail(&why.to_string()), |()| ExitCode::SUCCESS)
+}
+
+fn compared(wanted: &Compare) -> ExitCode {
+    let done = cache().and_then(|cache| {
+        clips(&cache)?;
+        let out = wanted.tree.join("out/compare");
+        let (tree, rounds, seconds) = (wanted.tree.clone(), wanted.rounds, wanted.seconds);
+        let (figures, table) = compare::run(&Comparison { rounds, seconds, tree, out, clips: cache })?;
+        println!("{table}");
+        if let Some(path) = &wanted.json {
+            std::fs::write(path, serde_json::to_string_pretty(&figures)? + "\n")?;
+        }
+        wanted.page.as_ref().map_or(Ok(()), |page| compare::insert(page, &table))
+    });
+    done.map_or_else(|why| fail(&why.to_string()), |()| ExitCode::SUCCESS)
+}
+
+/// Where a run writes: what was asked for, else out/demo in the tree.
+fn out(asked: Option<&PathBuf>, tree: &Path) -> PathBuf {
+    asked.cloned().unwrap_or_else(|| tree.join("out/demo"))
+}
+
 /// Where clips are kept between runs: the user's cache directory (XDG Base Directory).
 fn cache() -> std::io::Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
@@ -132,7 +193,7 @@ fn cache() -> std::io::Result<PathBuf> {
 }
 
 fn press(wanted: &Remote) -> ExitCode {
-    let door = wanted.out.join("remote");
+    let door = out(wanted.out.as_ref(), &wanted.tree).join("remote");
     for name in &wanted.keys {
         let pressed = remote::named(name).and_then(|key| {
             remote::press(&door, key).map_err(|why| format!("{}: {why}; is the demo running with this --out?", door.display()))

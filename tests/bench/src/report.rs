@@ -18,6 +18,8 @@ pub struct Verdict {
     pub back_ns: i64,
     /// From Back until no process held the camera's source and call was dead.
     pub camera_closed_ms: Option<f64>,
+    /// What the box cost from the fifth second to the end: cores and memory, in all and by process.
+    pub usage: Value,
     /// The visit went from OK to the receipt.
     pub visited: bool,
     /// In a tampered run: somebody held the camera's source at some moment.
@@ -91,6 +93,7 @@ pub fn build(seen: &Seen, verdict: &Verdict, reference: Option<Reference>, pictu
         "both_decoded_seconds": both_decoded(seen, verdict, own_first).map(rounded),
         "gate_took_ms": seen.gate_took_ms,
         "reference_codec_loop": reference,
+        "usage": verdict.usage,
         "doors_opened": seen.opened,
         "camera_ever_open": verdict.camera_ever_open,
         "phase": seen.phase,

@@ -11,6 +11,7 @@ use std::process::Command;
 use std::sync::mpsc::Sender;
 
 use crate::cells::Cells;
+use crate::demo::PLACE_WITHOUT_KEY;
 use crate::lines::Event;
 use crate::parts::{configure, free_port, free_row, wait_for, wait_for_port};
 use crate::supervisor::{Supervisor, listen_for_gate};
@@ -127,6 +128,7 @@ impl Stage {
             ("facility", "parloir-facility", 0o700),
             ("visitor", "parloir-visitor", 0o700),
             ("ui", "parloir-ui", 0o700),
+            ("kiosk", "parloir-kiosk", 0o700),
         ] {
             room(name, Some(self.supervisor.user(user)?), mode)?;
         }
@@ -250,7 +252,7 @@ impl Stage {
         let secret = format!("{RUN}/facility/turn-secret");
         let mut command = words(&[&binary, "--dir", &value("keys"), "--broker", &value("broker"), "--https", &https]);
         command.extend(words(&["--turn", &value("turn"), "--turn-secret", &secret]));
-        if let Some(kind) = tamper {
+        if let Some(kind) = tamper.filter(|kind| *kind != PLACE_WITHOUT_KEY) {
             command.extend(words(&["--tamper", kind]));
         }
         self.supervisor.part("facility", "parloir-facility", command, Vec::new())?;
@@ -273,6 +275,42 @@ impl Stage {
         Ok(())
     }
 
+    /// Credentials of the relay in the form that a page's `RTCPeerConnection` takes.
+    ///
+    /// # Errors
+    /// The relay was not started.
+    pub fn relay_for(&self, user: &str) -> io::Result<serde_json::Value> {
+        let secret = self.supervisor.values.get("turn-secret").ok_or_else(|| io::Error::other("no relay runs"))?;
+        let urls = vec![format!("turn:127.0.0.1:{}?transport=udp", self.relay)];
+        let relays = parloir_facility::turn::Relays { urls, secret: secret.clone().into_bytes() };
+        let given = relays.credentials(user, i64::MAX / 1_000_000_000);
+        Ok(serde_json::json!({ "urls": given[0].url, "username": given[0].user, "credential": given[0].password }))
+    }
+
+    /// Numbers of the users that are the box.
+    #[must_use]
+    pub fn box_users(&self) -> Vec<(String, u32)> {
+        let cells = ["gate", "arbiter", "link", "ui", "call"];
+        cells.iter().filter_map(|name| Some(((*name).to_owned(), self.supervisor.user(&format!("parloir-{name}")).ok()?))).collect()
+    }
+
+    /// As the screen's user, with a serial that no key press has: what a screen that was taken over would do. The name of the contact is
+    /// no secret to it, so the one of the bench's entitlement is taken.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn place_without_key(&mut self) -> io::Result<u32> {
+        let entitlement = fs::read_to_string(Path::new(RUN).join("keys/site/entitlement.json"))?;
+        let entitlement: serde_json::Value = serde_json::from_str(&entitlement).map_err(io::Error::other)?;
+        let contact = entitlement["contacts"][0]["id"].as_str().unwrap_or_default().to_owned();
+        let bus = format!("--bus=unix:path={RUN}/bus/socket");
+        let mut command = words(&["dbus-send", &bus, "--print-reply", "--dest=org.parloir.Arbiter", "/org/parloir/arbiter"]);
+        let arguments = [format!("string:{contact}"), "string:video".to_owned(), "uint64:1".to_owned()];
+        command.push("org.parloir.Calls1.Place".to_owned());
+        command.extend(arguments);
+        self.supervisor.part("rogue", "parloir-ui", command, Vec::new())
+    }
+
     /// Starts a real browser as the visitor, as a user of its own.
     ///
     /// # Errors
@@ -291,9 +329,9 @@ impl Stage {
 /// GStreamer's list of plugins: call's sandbox may not scan for them. Kept between runs, refreshed when plugins change.
 fn registry(cache: &Path, user: u32) -> io::Result<()> {
     let kept = cache.join("gstreamer-registry.bin");
-    let done = Command::new("gst-inspect-1.0").arg("coreelements").env("GST_REGISTRY", &kept).output()?;
+    let done = Command::new(Path::new(RUN).join("bin/parloir-call")).arg("--registry").env("GST_REGISTRY", &kept).output()?;
     if !done.status.success() {
-        return Err(io::Error::other(format!("gst-inspect-1.0: {}", String::from_utf8_lossy(&done.stderr).trim())));
+        return Err(io::Error::other(format!("parloir-call --registry: {}", String::from_utf8_lossy(&done.stderr).trim())));
     }
     let to = Path::new(RUN).join("call/registry.bin");
     fs::copy(&kept, &to)?;

@@ -243,7 +243,7 @@ impl Supervisor {
         {
             signal(pid, Signal::SIGKILL); // ExecStopPost= of gate's unit
         }
-        let Some(cell) = self.cells.named(name) else { return name != "visitor" };
+        let Some(cell) = self.cells.named(name) else { return !["visitor", "rogue"].contains(&name) };
         if cell.restart.policy == Policy::Always {
             self.due.push((Instant::now() + Duration::from_millis(cell.restart.delay_ms), name.to_owned()));
             return true;

@@ -76,7 +76,7 @@ pub fn direct(metadata: &Value, name: &str) -> Vec<String> {
     own.filter_map(|d| d["name"].as_str().map(str::to_owned)).collect()
 }
 
-/// Names of the packages that depend directly on that one, as resolved.
+/// Names of the packages that depend directly on that one, as resolved, tests aside.
 #[must_use]
 pub fn dependents(metadata: &Value, name: &str) -> Vec<String> {
     let name_of = |id: &Value| metadata["packages"].as_array().into_iter().flatten().find(|p| p["id"] == *id);
@@ -85,7 +85,10 @@ pub fn dependents(metadata: &Value, name: &str) -> Vec<String> {
         .into_iter()
         .flatten()
         .filter(|node| {
-            node["deps"].as_array().into_iter().flatten().any(|d| name_of(&d["pkg"]).is_some_and(|p| p["name"] == name))
+            node["deps"].as_array().into_iter().flatten().any(|d| {
+                let shipped = d["dep_kinds"].as_array().into_iter().flatten().any(|kind| kind["kind"] != "dev");
+                shipped && name_of(&d["pkg"]).is_some_and(|p| p["name"] == name)
+            })
         })
         .filter_map(|node| name_of(&node["id"])?["name"].as_str().map(str::to_owned))
         .collect();

@@ -1,0 +1,105 @@
+//! Owns: the demo as a person starts it: a window, the keyboard as remote, and an end that leaves nothing behind.
+//! Never: needs a display of the machine; it brings its own (Xvfb).
+//! Called by: `scripts/test window`.
+
+mod whole;
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use parloir_bench::outside::{pids, tree};
+use whole::{cannot, demo, luma, out};
+
+/// A display of our own.
+struct Display {
+    server: Child,
+    name: String,
+}
+
+impl Display {
+    fn start() -> Self {
+        let number = 200 + std::process::id() % 500;
+        let name = format!(":{number}");
+        let server = Command::new("Xvfb")
+            .args([name.as_str(), "-screen", "0", "1280x720x24", "-nolisten", "tcp"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("Xvfb starts");
+        let socket = format!("/tmp/.X11-unix/X{number}");
+        wait("Xvfb", Duration::from_secs(10), || Path::new(&socket).exists());
+        Self { server, name }
+    }
+
+    /// What the display shows, as a file.
+    fn picture(&self, to: &Path) {
+        let sink = format!("location={}", to.display());
+        let status = Command::new("gst-launch-1.0")
+            .args(["-q", "ximagesrc", "num-buffers=1", "use-damage=false", "!", "videoconvert", "!", "pngenc", "!", "filesink", &sink])
+            .env("DISPLAY", &self.name)
+            .status()
+            .expect("gst-launch-1.0 starts");
+        assert!(status.success());
+    }
+
+    fn key(&self, name: &str) {
+        let status = Command::new("xdotool").args(["key", name]).env("DISPLAY", &self.name).status().expect("xdotool starts");
+        assert!(status.success());
+    }
+}
+
+impl Drop for Display {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn wait(what: &str, limit: Duration, mut there: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !there() {
+        assert!(start.elapsed() < limit, "{what}: not within {} s", limit.as_secs());
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn log(name: &str, cell: &str) -> String {
+    fs::read_to_string(out(name).join(format!("logs/{cell}.log"))).unwrap_or_default()
+}
+
+#[test]
+fn a_window_shows_the_home_screen_takes_keys_and_closes_without_a_trace() {
+    if cannot() {
+        return;
+    }
+    let display = Display::start();
+    let name = "window";
+    let mut running = demo(name, &[]).env("DISPLAY", &display.name).env_remove("XAUTHORITY").spawn().expect("the bench starts");
+    wait("the home screen", Duration::from_secs(60), || log(name, "ui").contains("phase=home"));
+    std::thread::sleep(Duration::from_secs(2));
+    let (home, after) = (out(name).join("home.png"), out(name).join("after-down.png"));
+    display.picture(&home);
+    assert!(shades(&home) > 20, "the window shows next to nothing: {}", home.display());
+    display.key("Down");
+    std::thread::sleep(Duration::from_secs(1));
+    display.picture(&after);
+    assert_ne!(luma(&home).0, luma(&after).0, "the focus did not move on Down");
+    display.key("Up");
+    display.key("Return");
+    wait("the call after Enter", Duration::from_secs(10), || log(name, "ui").contains("phase=asking"));
+    display.picture(&out(name).join("asking.png"));
+    let all = tree(running.id());
+    assert!(all.len() > 8, "only {} processes run", all.len());
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(running.id() as i32), nix::sys::signal::Signal::SIGTERM).expect("SIGTERM");
+    running.wait().expect("it ends");
+    let left: Vec<u32> = pids().into_iter().filter(|pid| all.contains(pid)).collect();
+    assert!(left.is_empty(), "still running: {left:?}");
+}
+
+/// How many different shades of grey a picture has.
+fn shades(path: &Path) -> usize {
+    let (luma, _, _) = luma(path);
+    luma.into_iter().collect::<std::collections::BTreeSet<u8>>().len()
+}
