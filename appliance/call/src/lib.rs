@@ -10,9 +10,10 @@
 //! | [`camera`] | the bench's clips |
 //! | [`pipeline`] | GStreamer, and the only place with element names |
 //! | [`events`] | what the pipeline's threads tell the loop |
-//! | [`sandbox`] | what the kernel takes away first |
+//! | [`sandbox`], [`attempt`] | what the kernel takes away first, and the proof by trying |
 #![forbid(unsafe_code)]
 
+pub mod attempt;
 pub mod camera;
 pub mod events;
 pub mod lease;

@@ -3,26 +3,72 @@
 //! Called by: gate, by way of the accepting socket unit or the bench's supervisor.
 #![allow(unsafe_code, reason = "fd 3 is ours by the contract of the start, and the kernel knows it only as a number")]
 
-use parloir_call::{pipeline, run};
+use parloir_call::sandbox::Files;
+use parloir_call::{attempt, pipeline, run, sandbox};
 use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::ExitCode;
 
 /// The start connection, `sd_listen_fds(3)`'s first.
 const START: i32 = 3;
+const ABOUT: &str = "parloir-call: one visit's media; started by gate with fd 3
+  --registry   build the plugin registry that GST_REGISTRY names (at image build, outside the sandbox)
+  --probe      enter the sandbox, start every element once, try what the sandbox forbids, print ok
+  --help       this text";
 
 fn main() -> ExitCode {
-    parloir_shell::log::init("call");
-    if let Err(e) = pipeline::init() {
-        tracing::error!("{e}");
-        return ExitCode::FAILURE;
+    let word = std::env::args().nth(1);
+    if word.as_deref() == Some("--registry") {
+        return finish(pipeline::init().map_err(|e| e.to_string()).and_then(|()| open_registry().map_err(|e| e.to_string())));
     }
-    // SAFETY: the starter puts the start connection at fd 3 and nothing in this process has touched it.
+    let entered = sandbox::enter();
+    parloir_shell::log::init("call");
+    match entered {
+        Ok(Files::Closed) => {}
+        Ok(files) => tracing::warn!("sandbox: this kernel's Landlock leaves files or ports {files:?}; not for the box"),
+        Err(e) => return finish(Err(e)),
+    }
+    if let Err(e) = pipeline::init() {
+        return finish(Err(e));
+    }
+    match word.as_deref() {
+        None => visit(),
+        Some("--probe") => attempt::probe(),
+        Some("--help") => {
+            println!("{ABOUT}");
+            ExitCode::SUCCESS
+        }
+        Some(_) => {
+            eprintln!("{ABOUT}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// GStreamer writes the registry for its own user only; the call's user reads it.
+fn open_registry() -> std::io::Result<()> {
+    let path = std::env::var_os("GST_REGISTRY").ok_or_else(|| std::io::Error::other("GST_REGISTRY is not set"))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))
+}
+
+fn finish<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            parloir_shell::log::init("call");
+            tracing::error!("{e}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn visit() -> ExitCode {
+    // SAFETY: the starter puts the start connection at fd 3, and nothing in this process has touched that number before.
     let start = unsafe { OwnedFd::from_raw_fd(START) };
     let Err(e) = run::run(start);
     if e.is_end() {
         tracing::info!("{e}");
         return ExitCode::SUCCESS;
     }
-    tracing::error!("{e}");
-    ExitCode::FAILURE
+    finish(Err(e))
 }

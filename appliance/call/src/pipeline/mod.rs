@@ -24,13 +24,16 @@ use std::sync::{Arc, Mutex};
 /// Every element that may be in a pipeline of this process. None of them writes to a disk or to a host other than ICE's. An element that is not here ends
 /// the visit before it handles a sample.
 pub const ALLOWED: &[&str] = &[
-    "pipeline", "bin", "GstAppSrc", "GstAppSink", "appsrc", "appsink", "tee", "queue", "capsfilter", "capssetter", "identity", "fakesink", "funnel", "clocksync",
+    "pipeline", "bin", "GstAppSrc", "GstAppSink", "TransportSendBin", "TransportReceiveBin", "appsrc", "appsink", "tee", "queue", "capsfilter", "capssetter", "identity", "fakesink", "funnel", "clocksync",
     "videoconvert", "videoscale", "jpegdec", "v4l2src", "openh264enc", "h264parse", "rtph264pay", "rtph264depay", "avdec_h264",
     "audioconvert", "audioresample", "volume", "level", "alsasrc", "alsasink", "opusenc", "opusdec", "rtpopuspay", "rtpopusdepay",
     "webrtcbin", "rtpbin", "rtpsession", "rtpssrcdemux", "rtpptdemux", "rtpjitterbuffer", "rtpstorage", "rtprtxsend", "rtprtxreceive",
-    "rtpulpfecdec", "rtpulpfecenc", "rtpreddec", "rtpredenc", "rtpfunnel", "rtpgccbwe", "TransportSendBin", "TransportReceiveBin",
+    "rtpulpfecdec", "rtpulpfecenc", "rtpreddec", "rtpredenc", "rtpfunnel", "rtpgccbwe",
     "dtlssrtpenc", "dtlssrtpdec", "dtlssrtpdemux", "dtlsenc", "dtlsdec", "srtpenc", "srtpdec", "nicesink", "nicesrc",
 ];
+
+/// Those of [`ALLOWED`] that are types without a factory.
+const TYPES: &[&str] = &["GstAppSrc", "GstAppSink", "TransportSendBin", "TransportReceiveBin"];
 
 /// The certificate of this visit: PEM with its key, and its fingerprint.
 #[derive(Clone)]
@@ -254,15 +257,14 @@ fn caps(text: &str) -> Result<gstreamer::Caps, PipelineError> {
     text.parse().map_err(|_| PipelineError::Element(format!("caps {text}")))
 }
 
-/// Starts and stops every element of [`ALLOWED`] that is installed, once; answers those that failed and those that are missing.
+/// Starts and stops every element of [`ALLOWED`] once, and lets `webrtcbin` make a transport, which starts its own; answers those that failed and those that
+/// are missing.
 #[must_use]
 pub fn probe() -> (Vec<String>, Vec<String>) {
+    // Devices that may not be there, and parts that start only inside a transport.
+    const ELSEWHERE: &[&str] = &["v4l2src", "alsasrc", "alsasink", "dtlssrtpenc", "dtlssrtpdec", "dtlsenc", "dtlsdec", "srtpenc"];
     let (mut failed, mut missing) = (Vec::new(), Vec::new());
-    for name in ALLOWED {
-        // Parts that exist only inside webrtcbin, and devices that may not be there.
-        if ["TransportSendBin", "TransportReceiveBin", "nicesrc", "nicesink", "v4l2src", "alsasrc", "alsasink", "pipeline", "bin"].contains(name) {
-            continue;
-        }
+    for name in ALLOWED.iter().filter(|n| !ELSEWHERE.contains(n) && !TYPES.contains(n)) {
         let Ok(element) = gstreamer::ElementFactory::make(name).build() else {
             missing.push((*name).to_owned());
             continue;
@@ -271,6 +273,11 @@ pub fn probe() -> (Vec<String>, Vec<String>) {
             failed.push((*name).to_owned());
         }
         let _ = element.set_state(gstreamer::State::Null);
+    }
+    match session::probe() {
+        Ok(inside) if ELSEWHERE[3..].iter().all(|name| inside.iter().any(|i| i == name)) => {}
+        Ok(inside) => failed.push(format!("a transport (only {})", inside.join(", "))),
+        Err(e) => failed.push(e.to_string()),
     }
     (failed, missing)
 }

@@ -204,3 +204,23 @@ pub fn ask_network(webrtc: &gstreamer::Element, post: &Post) {
     });
     webrtc.emit_by_name::<()>("get-stats", &[&None::<gstreamer::Pad>, &promise]);
 }
+
+/// Makes an offer without a certificate of ours, for no visit; answers the kinds of elements that it took.
+pub fn probe() -> Result<Vec<String>, PipelineError> {
+    let pipeline = gstreamer::Pipeline::new();
+    let webrtc = super::make("webrtcbin", "webrtc")?;
+    webrtc.set_property_from_str("bundle-policy", "max-bundle");
+    pipeline.add(&webrtc)?;
+    let playing = pipeline.set_state(gstreamer::State::Playing);
+    playing.map_err(|e| PipelineError::Element(format!("webrtcbin: {e}")))?;
+    for kind in ["audio", "video"] {
+        let direction = webrtc::WebRTCRTPTransceiverDirection::Sendrecv;
+        webrtc.emit_by_name::<webrtc::WebRTCRTPTransceiver>("add-transceiver", &[&direction, &super::preferences(kind, 1)?]);
+    }
+    let promise = gstreamer::Promise::new();
+    webrtc.emit_by_name::<()>("create-offer", &[&None::<gstreamer::Structure>, &promise]);
+    promise.wait();
+    let inside = pipeline.iterate_recurse().into_iter().flatten().map(|e| super::kind(&e)).collect();
+    let _ = pipeline.set_state(gstreamer::State::Null);
+    Ok(inside)
+}

@@ -58,6 +58,11 @@ impl Browser {
         self.relay = json!({"urls": url, "username": user, "credential": password});
     }
 
+    /// Makes the page lie about its certificate in its answers.
+    pub fn rewrite_fingerprint(&self, colons: &str) {
+        self.runtime.block_on(self.client.execute("window.lie = arguments[0]", vec![json!(colons)])).unwrap();
+    }
+
     /// Makes the page's certificate and opens its camera; answers the fingerprint.
     pub fn prepare(&self) -> Fingerprint {
         let text = self.asynchronously("return window.prepare()", vec![]);

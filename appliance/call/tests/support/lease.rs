@@ -83,6 +83,30 @@ impl Call {
         fds::send(self.arbiter.as_ref().unwrap(), &order.encode(), &[]).unwrap();
     }
 
+    /// Any bytes on the arbiter's socket.
+    pub fn raw_order(&self, bytes: &[u8]) {
+        fds::send(self.arbiter.as_ref().unwrap(), bytes, &[]).unwrap();
+    }
+
+    /// A new signalling end; the old one stays open and is not heard any more.
+    pub fn new_signal_end(&mut self) -> OwnedFd {
+        let (ours, theirs) = fds::pair().unwrap();
+        fds::send(self.arbiter.as_ref().unwrap(), &ToCall::SignalEnd.encode(), &[theirs.as_fd()]).unwrap();
+        ours
+    }
+
+    /// Waits for the end.
+    pub fn ended(&mut self, limit: Duration) -> std::process::ExitStatus {
+        let t = Instant::now();
+        loop {
+            if let Some(status) = self.child.0.try_wait().unwrap() {
+                return status;
+            }
+            assert!(t.elapsed() < limit, "still there");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// Both doors, as gate opens them on the bench.
     pub fn open_doors(&self) {
         let (y4m, wav) = super::clip(Flavour::Cell);
@@ -125,6 +149,15 @@ impl Call {
                 return f.clone();
             }
             assert!(Instant::now() < until, "no {name} within {seconds} s: {:?}", self.seen.lock().unwrap().facts);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Waits for something that call says to the far side; it stays in the queue.
+    pub fn wait_for_signal(&self, seconds: u64, wanted: impl Fn(&Signal) -> bool) {
+        let until = Instant::now() + Duration::from_secs(seconds);
+        while !self.seen.lock().unwrap().signals.iter().any(&wanted) {
+            assert!(Instant::now() < until, "not said within {seconds} s");
             std::thread::sleep(Duration::from_millis(5));
         }
     }

@@ -4,8 +4,9 @@
 mod browser;
 mod lease;
 
-pub use browser::{Browser, Turn};
-pub use lease::{Call, Seen};
+#[allow(unused_imports, reason = "each test binary uses its part")]
+pub use browser::Browser;
+pub use lease::Call;
 
 use parloir_clip::Flavour;
 use std::path::PathBuf;
@@ -38,6 +39,36 @@ pub fn free_port() -> u16 {
     std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// coturn on the loopback, with one user.
+pub struct Relay {
+    pub url: String,
+    _server: Child,
+}
+
+impl Relay {
+    pub const USER: &str = "1700000000:visit";
+    pub const PASSWORD: &str = "p/w+=";
+
+    pub fn start() -> Self {
+        let port = free_port();
+        let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("turn-{port}"));
+        let server = std::process::Command::new("turnserver")
+            .args(["-n", "--no-tls", "--no-dtls", "--no-cli", "--allow-loopback-peers", "--lt-cred-mech", "--realm=bench"])
+            .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--log-file=stdout", "--no-multicast-peers"])
+            .args([format!("--listening-port={port}"), format!("--user={}:{}", Self::USER, Self::PASSWORD)])
+            .args([format!("--pidfile={}.pid", state.display()), format!("--userdb={}.db", state.display())])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { url: format!("turn:127.0.0.1:{port}?transport=udp"), _server: Child(server) }
+    }
+
+    pub fn for_plan(&self) -> parloir_wire::lease::Relay {
+        parloir_wire::lease::Relay { url: self.url.clone(), user: Self::USER.into(), password: Self::PASSWORD.into() }
+    }
+}
+
 /// A process that ends with its owner.
 pub struct Child(pub std::process::Child);
 
@@ -50,5 +81,14 @@ impl Drop for Child {
 
 /// The environment that the unit gives a call: a plugin registry built beforehand, a private directory for generated code.
 pub fn sandbox_environment() -> Vec<(String, String)> {
-    vec![]
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let (registry, generated) = (dir.join("registry"), dir.join("generated"));
+    std::fs::create_dir_all(&generated).unwrap();
+    let text = |p: PathBuf| p.to_str().unwrap().to_owned();
+    let environment = vec![("GST_REGISTRY".to_owned(), text(registry.clone())), ("XDG_RUNTIME_DIR".to_owned(), text(generated))];
+    if !registry.exists() {
+        let mut build = std::process::Command::new(env!("CARGO_BIN_EXE_parloir-call"));
+        assert!(build.arg("--registry").envs(environment.clone()).status().unwrap().success());
+    }
+    [environment, vec![("GST_REGISTRY_UPDATE".to_owned(), "no".to_owned())]].concat()
 }

@@ -1,0 +1,110 @@
+//! The process's own contract, without a far end: what it needs to begin, when it ends, what it does with rubbish.
+mod support;
+
+use parloir_shell::fds;
+use parloir_wire::lease::{Fact, Plan, ToCall, Trouble};
+use parloir_wire::signal::Signal;
+use std::process::Command;
+use std::time::Duration;
+use support::{Call, alone};
+
+#[test]
+fn the_sandbox_holds_and_every_element_starts_inside_it() {
+    let out = Command::new(env!("CARGO_BIN_EXE_parloir-call")).arg("--probe").envs(support::sandbox_environment()).output().unwrap();
+    let text = String::from_utf8_lossy(&out.stdout);
+    assert!(out.status.success() && text.trim() == "ok", "{text}{}", String::from_utf8_lossy(&out.stderr));
+}
+
+#[test]
+fn without_its_environment_it_does_not_begin() {
+    for missing in ["GST_REGISTRY", "GST_REGISTRY_UPDATE", "XDG_RUNTIME_DIR"] {
+        let environment = support::sandbox_environment().into_iter().filter(|(name, _)| name != missing);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_parloir-call"));
+        let out = command.env_remove(missing).arg("--probe").envs(environment).output().unwrap();
+        assert!(!out.status.success(), "{missing}");
+        assert!(String::from_utf8_lossy(&out.stderr).contains("org.parloir.Error.Sandbox"), "{missing}");
+    }
+}
+
+#[test]
+fn it_ends_with_either_hang_up_before_anything_was_granted() {
+    let _alone = alone();
+    for gate in [true, false] {
+        let mut call = Call::start();
+        call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+        let (lived, status) = call.hang_up(gate);
+        assert!(status.success() && lived < Duration::from_millis(200), "{status} after {lived:?}");
+    }
+}
+
+#[test]
+fn a_message_that_is_none_ends_it_with_a_fault() {
+    let _alone = alone();
+    let mut call = Call::start();
+    call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+    call.raw_order(&[9, 9, 9]);
+    assert!(!call.ended(Duration::from_secs(2)).success());
+}
+
+#[test]
+fn without_a_plan_there_is_no_offer_and_with_open_doors_no_picture_leaves() {
+    let _alone = alone();
+    let call = Call::start();
+    call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+    call.open_doors();
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(call.take_signals().is_empty(), "something was said before the grant");
+    let seen = call.seen.lock().unwrap();
+    assert!(seen.self_frames > 10, "the self view shows the open camera");
+    assert_eq!((seen.far_frames, seen.progress()), (0, None));
+}
+
+#[test]
+fn plans_that_cannot_be_kept_and_far_rubbish_are_troubles_not_ends() {
+    let _alone = alone();
+    let call = Call::start();
+    call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+    let good = Call::plan([1; 32], None);
+    for bad in [Plan { lease: [0; 16], ..good.clone() }, Plan { width: 99, ..good.clone() }] {
+        call.order(&ToCall::Plan(Box::new(bad)));
+    }
+    call.say(&Signal::Answer { generation: 1, sdp: "v=0".into() });
+    let troubles = |what: Trouble| move |f: &Fact| matches!(f, Fact::Trouble { what: w, .. } if *w == what);
+    call.wait_for("Pipeline", 2, troubles(Trouble::Pipeline));
+    call.wait_for("Signalling", 2, troubles(Trouble::Signalling));
+    assert!(call.take_signals().is_empty());
+
+    call.order(&ToCall::Plan(Box::new(good)));
+    call.wait_for_signal(5, |s| matches!(s, Signal::Offer { generation: 1, .. }));
+    call.seen.lock().unwrap().facts.clear();
+    for sdp in ["", "v=0", "\u{0}", &"m=".repeat(10_000)] {
+        call.say(&Signal::Answer { generation: 1, sdp: sdp.into() });
+        call.wait_for("Signalling", 2, troubles(Trouble::Signalling));
+        call.seen.lock().unwrap().facts.clear();
+    }
+    call.say(&Signal::Candidate { generation: 1, mline: 0, candidate: "candidate:moon".into() });
+    call.wait_for("Signalling", 2, troubles(Trouble::Signalling));
+    call.say(&Signal::Bye { generation: 1 });
+    call.wait_for("FarLeft", 2, |f| *f == Fact::FarLeft);
+}
+
+#[test]
+fn a_link_that_comes_back_hears_the_offer_again() {
+    let _alone = alone();
+    let mut call = Call::start();
+    call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+    call.order(&ToCall::Plan(Box::new(Call::plan([1; 32], None))));
+    call.wait_for_signal(5, |s| matches!(s, Signal::Offer { .. }));
+    let again = call.new_signal_end();
+    let until = std::time::Instant::now() + Duration::from_secs(2);
+    let heard = loop {
+        if let Ok(Some(m)) = fds::recv(&again, parloir_wire::signal::MAX, 0) {
+            break Signal::decode(&m.bytes).unwrap();
+        }
+        assert!(std::time::Instant::now() < until, "nothing was said to the new link");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    let Signal::Offer { sdp, .. } = heard else { panic!("{heard:?}") };
+    assert!(sdp.contains(&format!("a=fingerprint:sha-256 {}", parloir_call::verify::colons(&call.own))));
+    assert_eq!(sdp.matches("a=fingerprint:").count(), 2);
+}
