@@ -210,6 +210,37 @@ mod tests {
         assert!(VerifyingKey::from_bytes(&twin.0).is_ok(), "the library alone would take it");
     }
 
+    /// R of small order (the neutral point, s = k·a): RFC 8032 would let it pass, so that one key holder can make a signature that other
+    /// verifiers judge otherwise. And s + L, the second spelling of a good signature.
+    #[test]
+    fn signatures_that_only_some_verifiers_take_are_refused() {
+        let hex = |text: &str| {
+            (0..text.len() / 2).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect::<Vec<_>>()
+        };
+        let key = SigningKey::from_bytes(&[42; 32]);
+        let checked = PublicKey::new(&Bytes32(key.verifying_key().to_bytes())).unwrap();
+        let small_r: [u8; 64] = hex(concat!(
+            "0100000000000000000000000000000000000000000000000000000000000000",
+            "224901c2c0d00637e1bf1b5953d6a8427fd3d88704d9562ba71a812fe608fc0b"
+        ))
+        .try_into()
+        .unwrap();
+        let lenient = ed25519_dalek::Verifier::verify(&checked.key, b"a visit", &Signature::from_bytes(&small_r));
+        assert!(lenient.is_ok(), "the lenient check would take it");
+        assert!(!checked.verifies(b"a visit", &small_r));
+
+        let good = key.sign(b"a visit").to_bytes();
+        assert!(checked.verifies(b"a visit", &good));
+        let order = hex("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
+        let (mut twin, mut carry) = (good, 0_u16);
+        for (byte, add) in twin[32..].iter_mut().zip(order) {
+            carry += u16::from(*byte) + u16::from(add);
+            *byte = carry as u8;
+            carry >>= 8;
+        }
+        assert!(!checked.verifies(b"a visit", &twin));
+    }
+
     #[test]
     fn secrets_do_not_print() {
         let shown = format!("{:?} {:?}", BoxKey::new(&secret()), UnsealKey::new(&secret()).unwrap());
