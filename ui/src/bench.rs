@@ -2,15 +2,12 @@
 //! Never: gives a key to the screen itself; it comes back through gate and the arbiter like any other. Not part of an image.
 //! Called by: main, with the feature `bench` and `--bench-remote PATH`.
 
-use parloir_wire::keys::{Key, Motion};
+use parloir_wire::keys::{self, Key, Motion};
 use slint::platform::Key as WindowKey;
 use std::collections::BTreeSet;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use tracing::warn;
-
-/// `EV_KEY` of `linux/input-event-codes.h`.
-const EV_KEY: u16 = 1;
 
 /// The door, and which keys are down.
 pub struct Keyboard {
@@ -39,25 +36,10 @@ impl Keyboard {
             (false, _) => Motion::Up,
         };
         if pressed { self.down.insert(key) } else { self.down.remove(&key) };
-        if let Err(error) = self.door.send(&input_event(key, motion)) {
+        if let Err(error) = self.door.send(&keys::to_event(key, motion)) {
             warn!(%error, "a key did not reach gate's bench door");
         }
     }
-}
-
-/// A `struct input_event` as x86-64 and aarch64 lay it out: 16 bytes of time (gate takes its own), type, code, value.
-#[must_use]
-pub fn input_event(key: Key, motion: Motion) -> [u8; 24] {
-    let value: i32 = match motion {
-        Motion::Up => 0,
-        Motion::Down => 1,
-        Motion::Repeat => 2,
-    };
-    let mut event = [0; 24];
-    event[16..18].copy_from_slice(&EV_KEY.to_ne_bytes());
-    event[18..20].copy_from_slice(&key.evdev().to_ne_bytes());
-    event[20..24].copy_from_slice(&value.to_ne_bytes());
-    event
 }
 
 /// The keyboard's keys that stand for the remote's.
@@ -100,15 +82,8 @@ pub fn from_window(text: &str) -> Option<Key> {
 
 #[cfg(test)]
 mod tests {
-    use super::{from_window, input_event};
-    use parloir_wire::keys::{Key, Motion};
-
-    #[test]
-    fn the_event_is_the_kernels() {
-        let event = input_event(Key::Ok, Motion::Down);
-        assert_eq!(event[..16], [0; 16], "gate stamps the time");
-        assert_eq!(event[16..], [1, 0, 0x60, 1, 1, 0, 0, 0], "EV_KEY, KEY_OK 352, pressed");
-    }
+    use super::from_window;
+    use parloir_wire::keys::Key;
 
     #[test]
     fn keys_of_the_window() {

@@ -1,6 +1,7 @@
 //! Owns: a private bus, an arbiter that is played by a service of the same contract, and a screen process.
 //! Never: a fixed port or path; anything left running.
-//! Called by: tests/process.rs.
+//! Called by: tests/process.rs, tests/window.rs.
+#![allow(dead_code, reason = "each test uses a part")]
 
 use parloir_bus::view::View;
 use parloir_frames::{FrameSender, Picture, Stream};
@@ -20,10 +21,10 @@ use zbus::object_server::SignalEmitter;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A directory of its own, gone at the end.
-struct Scratch(PathBuf);
+pub struct Scratch(pub PathBuf);
 
 impl Scratch {
-    fn new() -> Self {
+    pub fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("ui-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
@@ -39,7 +40,7 @@ impl Drop for Scratch {
 }
 
 /// A process that does not outlive the test.
-struct Running(Child);
+pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -177,6 +178,11 @@ impl Played {
         };
         let came = tokio::time::timeout(PATIENCE, waiting).await.unwrap_or(false);
         assert!(came, "not asked for {wanted:?}, but {others:?}");
+    }
+
+    /// Whether all requests were looked at.
+    pub fn nothing_more(&mut self) -> bool {
+        self.asked.try_recv().is_err()
     }
 
     pub async fn press(&self, key: Key, serial: u64) {
