@@ -61,6 +61,8 @@ fn by_policy(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
     let may = |holds, field, rule| need(holds, "GrantOutsidePolicy", field, rule);
     let policy = bounds.policy;
     may(grant.site == policy.site, "site", "the policy is for another site")?;
+    let open = !grant.recorded_by.is_empty() || !grant.watched_by.is_empty();
+    need(!(open && grant.class.is_private()), "PrivateClassRecorded", "recorded_by", "this class is never recorded or watched")?;
     may(grant.class.is_supported(), "class", "this release makes calls of class family only")?;
     let rule =
         policy.rule(grant.class).ok_or(Broken::new("GrantOutsidePolicy", "class", "the policy has no rule for this class"))?;
@@ -74,8 +76,6 @@ fn by_policy(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
     )?;
     may(grant.recorded_by.is_empty() || rule.recording, "recorded_by", "the policy allows no recording in this class")?;
     may(grant.watched_by.is_empty() || rule.monitoring, "watched_by", "the policy allows no monitoring in this class")?;
-    let open = !grant.recorded_by.is_empty() || !grant.watched_by.is_empty();
-    may(!(open && grant.class.is_private()), "recorded_by", "this class is never recorded or watched")?;
     may(grant.price == rule.price, "price", "not the policy's price")?;
     let listed = grant.relays.iter().all(|r| policy.relays.contains(&r.url));
     may(listed, "relays", "a relay that the policy does not name")

@@ -114,6 +114,16 @@ fn no_other_class_yet() {
             v.authority.keys.iter_mut().for_each(|k| k.classes.push(class));
         };
         assert_eq!(changed(everywhere), Err(("GrantOutsidePolicy", "class")), "{class}");
+        for who in [|g: &mut Grant| g.recorded_by = "Somebody".into(), |g: &mut Grant| g.watched_by = "Somebody".into()] {
+            let open = changed(|v| {
+                everywhere(v);
+                v.policy.classes[0].recording = true;
+                v.policy.classes[0].monitoring = true;
+                who(&mut v.grant);
+            });
+            let code = if class.is_private() { "PrivateClassRecorded" } else { "GrantOutsidePolicy" };
+            assert_eq!(open.map_err(|(code, _)| code), Err(code), "{class}: whatever the policy says");
+        }
     }
 }
 
