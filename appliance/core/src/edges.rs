@@ -186,7 +186,7 @@ impl Turn<'_> {
         let held = self.state.call.kind() == Kind::Held;
         let runs = self.state.camera.kind() == camera::Kind::Open;
         let Some(visit) = self.state.call.visit_mut() else { return };
-        let hold = held && visit.own == Side::Off;
+        let hold = held && matches!(visit.own, Side::Off { .. });
         if hold != visit.holding && runs {
             visit.holding = hold;
             let call = visit.want.call;

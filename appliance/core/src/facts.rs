@@ -200,8 +200,9 @@ impl Turn<'_> {
             | camera::Kind::Shut
             | camera::Kind::Ready
             | camera::Kind::Open
-            | camera::Kind::Broken
-            | camera::Kind::Shutting => self.refuse(code, lease),
+            | camera::Kind::Broken => self.refuse(code, lease),
+            // We are closing it already, for a reason that is written down.
+            camera::Kind::Shutting => {}
         }
     }
 

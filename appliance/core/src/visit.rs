@@ -78,7 +78,8 @@ pub(crate) enum Seat {
 /// Whether an end decodes the other's media.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    Off,
+    /// Not since then.
+    Off { since: u64 },
     On { since: u64 },
 }
 
@@ -125,7 +126,7 @@ impl Visit {
         let Admission { grant, rule, lease_ms } = admission;
         let lets = Lets { camera: grant.media == Media::Video, microphone: true };
         Self {
-            far: grant.parties.iter().map(|_| Far { side: Side::Off, word: Word::None }).collect(),
+            far: grant.parties.iter().map(|_| Far { side: Side::Off { since: now }, word: Word::None }).collect(),
             want,
             ask,
             asked_at,
@@ -134,7 +135,7 @@ impl Visit {
             admitted_at: now,
             lease_until: now.saturating_add(lease_ms),
             clock: FairClock::default(),
-            own: Side::Off,
+            own: Side::Off { since: now },
             far_verified: false,
             first_here: None,
             first_there: None,
@@ -181,16 +182,18 @@ impl Visit {
     pub(crate) fn own_decoding(&mut self, on: bool, at: u64, now: u64) -> Weighed {
         let at = self.believable(at, now);
         match (self.own, on) {
-            (Side::Off, true) => {
-                self.own = Side::On { since: at };
+            // What stopped did not begin again before it stopped; a process that was started again did not decode before.
+            (Side::Off { since }, true) => {
+                self.own = Side::On { since: at.max(since) };
                 self.note_first_here(at, now);
                 self.weigh(Change::On)
             }
             (Side::On { since }, false) => {
-                self.own = Side::Off;
-                self.weigh(Change::Off { at: at.max(since) })
+                let at = at.max(since);
+                self.own = Side::Off { since: at };
+                self.weigh(Change::Off { at })
             }
-            (Side::On { .. }, true) | (Side::Off, false) => Weighed::Same,
+            (Side::On { .. }, true) | (Side::Off { .. }, false) => Weighed::Same,
         }
     }
 
@@ -205,17 +208,18 @@ impl Visit {
         };
         let grown = statement.decoded_ms.saturating_sub(heard_ms);
         let change = match (far.side, statement.decoding && !statement.last) {
-            (Side::Off, true) => {
+            (Side::Off { .. }, true) => {
                 let since = now.saturating_sub(grown).max(heard_at).min(now);
                 far.side = Side::On { since };
                 self.first_there = Some(self.first_there.map_or(since, |first| first.min(since)));
                 Some(Change::On)
             }
             (Side::On { .. }, false) => {
-                far.side = Side::Off;
-                Some(Change::Off { at: heard_at.saturating_add(grown).min(now) })
+                let at = heard_at.saturating_add(grown).min(now);
+                far.side = Side::Off { since: at };
+                Some(Change::Off { at })
             }
-            (Side::On { .. }, true) | (Side::Off, false) => None,
+            (Side::On { .. }, true) | (Side::Off { .. }, false) => None,
         };
         far.word = Word::Said { at: now, statement, jws };
         change.map_or(Weighed::Same, |change| self.weigh(change))
@@ -228,7 +232,7 @@ impl Visit {
             Word::Said { at, .. } => *at,
             Word::None => self.admitted_at,
         };
-        far.side = Side::Off;
+        far.side = Side::Off { since: at };
         self.weigh(Change::Off { at })
     }
 
@@ -249,11 +253,11 @@ impl Visit {
     fn weigh(&mut self, change: Change) -> Weighed {
         let far = self.far.iter().filter_map(|far| match far.side {
             Side::On { since } => Some(since),
-            Side::Off => None,
+            Side::Off { .. } => None,
         });
         let both = match (self.own, far.min()) {
             (Side::On { since }, Some(far)) => Some(since.max(far)),
-            (Side::Off, _) | (Side::On { .. }, None) => None,
+            (Side::Off { .. }, _) | (Side::On { .. }, None) => None,
         };
         let ran = self.clock.runs();
         match (both, change) {
