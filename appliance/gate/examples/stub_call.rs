@@ -25,7 +25,9 @@ fn main() {
     let reports = std::env::var("STUB_REPORT").expect("STUB_REPORT");
     let mode = std::env::var("STUB_MODE").unwrap_or_default();
     let out = UnixDatagram::unbound().expect("socket");
-    let report = |text: String| drop(out.send_to(text.as_bytes(), &reports));
+    let report = |text: String| {
+        let _ = out.send_to(text.as_bytes(), &reports);
+    };
     let mut start = Some(std::io::stdin().as_fd().try_clone_to_owned().expect("start connection"));
     nix::unistd::close(0).expect("close");
     report(format!("born {}", std::process::id()));
@@ -40,7 +42,9 @@ fn main() {
         match Start::decode(&bytes[..len]).expect("start message") {
             Start::Spawned { .. } => panic!("Spawned is for gate"),
             Start::Begin { lease } => {
-                fds.iter().for_each(|fd| drop(nix::unistd::write(fd, b"here")));
+                for fd in &fds {
+                    let _ = nix::unistd::write(fd, b"here");
+                }
                 report(format!("begin {} {}", lease[0], fds.len()));
             }
             Start::Door { media } => {

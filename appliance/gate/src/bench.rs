@@ -29,20 +29,15 @@ pub struct Flags {
 }
 
 impl Flags {
-    /// Whether the flag is one of these.
-    pub fn take(&mut self, flag: &str, value: &str) -> bool {
-        let place = match flag {
-            "--bench-remote" => &mut self.remote,
-            "--bench-camera" => &mut self.camera,
-            "--bench-microphone" => &mut self.microphone,
-            "--bench-hold" => {
-                self.held_by_slice = value == "slice";
-                return true;
-            }
-            _ => return false,
-        };
-        *place = Some(value.into());
-        true
+    /// Takes them off the command line.
+    pub fn take(all: &mut impl FnMut(&'static str) -> Vec<PathBuf>) -> Self {
+        let mut one = |flag| all(flag).pop();
+        Self {
+            remote: one("--bench-remote"),
+            camera: one("--bench-camera"),
+            microphone: one("--bench-microphone"),
+            held_by_slice: one("--bench-hold").is_some_and(|by| by.as_os_str() == "slice"),
+        }
     }
 
     /// The door's clip, read-only, if it has one; gate's own copy is closed as soon as the call process has its own.

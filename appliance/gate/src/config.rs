@@ -4,10 +4,7 @@
 
 use std::path::PathBuf;
 
-use parloir_wire::Id;
-
-const FLAGS: &str = "--device --site --roots --state --socket --arbiter-uid --call-socket --call-slice --call-uid \
-                     --remote --camera-node --microphone-node --lamp";
+use parloir_wire::{CAMERA, Id, MICROPHONE};
 
 /// What gate is told at its start.
 #[derive(Debug)]
@@ -32,10 +29,8 @@ pub struct Config {
     pub call_uid: u32,
     /// Input event devices of the enrolled remote; the flag may come again.
     pub remotes: Vec<PathBuf>,
-    /// Device nodes of the camera; the flag may come again.
-    pub camera_nodes: Vec<PathBuf>,
-    /// Device nodes of the microphone; the flag may come again.
-    pub microphone_nodes: Vec<PathBuf>,
+    /// Device nodes of camera and microphone; either flag may come again.
+    pub doors: [(u8, Vec<PathBuf>); 2],
     /// `brightness` of the lamp's LED (sysfs).
     pub lamp: Option<PathBuf>,
     /// Bench doors.
@@ -47,47 +42,40 @@ pub struct Config {
 /// An unknown flag, a flag without a value or with a bad one, a flag that must be there and is not; in words for the journal.
 pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Config, String> {
     let mut given = Vec::new();
-    #[cfg(feature = "bench")]
-    let mut bench = crate::bench::Flags::default();
     while let Some(flag) = words.next() {
         let value = words.next().ok_or_else(|| format!("{flag} needs a value"))?;
-        #[cfg(feature = "bench")]
-        if bench.take(&flag, &value) {
-            continue;
-        }
-        if !FLAGS.split(' ').any(|known| known == flag) {
-            return Err(format!("unknown flag {flag}; gate takes {FLAGS}"));
-        }
         given.push((flag, value));
     }
-    let all = |flag| given.iter().filter(move |(f, _)| f == flag).map(|(_, value)| value);
-    let paths = |flag| all(flag).map(PathBuf::from).collect();
-    let path = |flag, default: &str| all(flag).last().map_or(default, String::as_str).into();
-    let needed = |flag| all(flag).last().ok_or_else(|| format!("{flag} is missing"));
-    let id =
-        |flag| needed(flag).and_then(|text| parse_id(text).ok_or_else(|| format!("{flag} {text}: not 32 hexadecimal digits")));
-    let uid = |flag| needed(flag).and_then(|text| text.parse().map_err(|_| format!("{flag} {text}: not a user by number")));
-    let nodes = given.iter().any(|(flag, _)| flag.ends_with("-node"));
-    Ok(Config {
-        device: id("--device")?,
-        site: id("--site")?,
-        roots: path("--roots", "/usr/lib/parloir/roots.bin"),
-        state: path("--state", "/var/lib/parloir/gate"),
-        socket: path("--socket", "/run/parloir/gate.sock"),
-        arbiter_uid: uid("--arbiter-uid")?,
-        call_socket: path("--call-socket", "/run/parloir/call.sock"),
-        call_slice: path("--call-slice", "/sys/fs/cgroup/parloir.slice/parloir-call.slice"),
-        call_uid: if nodes { uid("--call-uid")? } else { 0 },
-        remotes: paths("--remote"),
-        camera_nodes: paths("--camera-node"),
-        microphone_nodes: paths("--microphone-node"),
-        lamp: all("--lamp").last().map(PathBuf::from),
+    let mut all = |flag| given.extract_if(.., |(name, _)| name == flag).map(|(_, value)| value.into()).collect::<Vec<PathBuf>>();
+    let doors = [(CAMERA, all("--camera-node")), (MICROPHONE, all("--microphone-node"))];
+    let has_nodes = doors.iter().any(|(_, nodes)| !nodes.is_empty());
+    let mut one = |flag, default: &str| all(flag).pop().unwrap_or_else(|| default.into());
+    let config = Config {
+        device: id("--device", &one("--device", ""))?,
+        site: id("--site", &one("--site", ""))?,
+        roots: one("--roots", "/usr/lib/parloir/roots.bin"),
+        state: one("--state", "/var/lib/parloir/gate"),
+        socket: one("--socket", "/run/parloir/gate.sock"),
+        arbiter_uid: uid("--arbiter-uid", &one("--arbiter-uid", ""))?,
+        call_socket: one("--call-socket", "/run/parloir/call.sock"),
+        call_slice: one("--call-slice", "/sys/fs/cgroup/parloir.slice/parloir-call.slice"),
+        call_uid: uid("--call-uid", &one("--call-uid", if has_nodes { "" } else { "0" }))?,
+        remotes: all("--remote"),
+        doors,
+        lamp: all("--lamp").pop(),
         #[cfg(feature = "bench")]
-        bench,
-    })
+        bench: crate::bench::Flags::take(&mut all),
+    };
+    given.first().map_or(Ok(config), |(flag, _)| Err(format!("unknown flag {flag}; gate takes only what its unit file shows")))
 }
 
-fn parse_id(text: &str) -> Option<Id> {
-    let digits = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
-    digits.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(u128::to_be_bytes)
+fn id(flag: &str, text: &std::path::Path) -> Result<Id, String> {
+    let digits = text.to_str().filter(|text| text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit()));
+    let number = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok());
+    number.map(u128::to_be_bytes).ok_or_else(|| format!("{flag} is needed: 32 hexadecimal digits, not '{}'", text.display()))
+}
+
+fn uid(flag: &str, text: &std::path::Path) -> Result<u32, String> {
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    number.ok_or_else(|| format!("{flag} is needed: a user by number, not '{}'", text.display()))
 }

@@ -10,12 +10,9 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use nix::libc::{O_NOCTTY, O_NONBLOCK};
 use parloir_wire::keys::{EVENT, Key, Motion, from_event};
-use parloir_wire::{CAMERA, MICROPHONE};
 
-use crate::config::Config;
-use crate::launch::Call;
+use crate::{config::Config, launch::Call};
 
 mod ioctl {
     nix::ioctl_write_int!(eviocgrab, b'E', 0x90);
@@ -30,10 +27,8 @@ pub fn read_keys(remotes: &mut [(PathBuf, Option<OwnedFd>)]) -> Vec<(Key, Motion
         match nix::unistd::read(&device, &mut events) {
             Ok(len) => motions.extend(events[..len].as_chunks().0.iter().filter_map(from_event)),
             Err(nix::Error::EAGAIN) => {}
-            Err(e) => {
-                say!(4, "remote {}: {e}", path.display());
-                continue;
-            }
+            // Unplugged; it tells when it is back.
+            Err(_) => continue,
         }
         *remote = Some(device);
     }
@@ -43,7 +38,7 @@ pub fn read_keys(remotes: &mut [(PathBuf, Option<OwnedFd>)]) -> Vec<(Key, Motion
 /// So that no other process (a console, SysRq) gets its keys.
 #[allow(unsafe_code)]
 fn grab(path: &Path) -> io::Result<OwnedFd> {
-    let device = fs::File::options().read(true).custom_flags(O_NONBLOCK | O_NOCTTY).open(path)?;
+    let device = fs::File::options().read(true).custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY).open(path)?;
     // SAFETY: EVIOCGRAB takes its argument by value and touches no memory of ours; the fd is open as long as `device` is.
     unsafe { ioctl::eviocgrab(device.as_raw_fd(), 1) }?;
     say!(5, "remote {}: grabbed", path.display());
@@ -58,42 +53,34 @@ fn grab(path: &Path) -> io::Result<OwnedFd> {
 /// the caller shuts all and ends the lease.
 pub fn open(config: &Config, media: u8, call: &Call) -> io::Result<()> {
     light(config, true)?;
-    for (door, nodes) in [(CAMERA, &config.camera_nodes), (MICROPHONE, &config.microphone_nodes)] {
-        if media & door == 0 {
-            continue;
-        }
+    for (door, nodes) in config.doors.iter().filter(|(door, _)| media & door != 0) {
         #[cfg(feature = "bench")]
-        if let Some(clip) = config.bench.open_clip(door)? {
-            call.door(door, Some(&clip))?;
+        if let Some(clip) = config.bench.open_clip(*door)? {
+            call.door(*door, Some(&clip))?;
             continue;
         }
-        if nodes.is_empty() {
-            return Err(io::Error::other("this box has no such door"));
-        }
+        nodes.first().ok_or_else(|| io::Error::other("this box has no such door"))?;
         nodes.iter().try_for_each(|node| give(node, config.call_uid))?;
-        call.door(door, None)?;
+        call.door(*door, None)?;
     }
     Ok(())
 }
 
-/// Takes every device node back, also those that are not open. The lamp stays lit until the call process is dead.
+/// Takes every device node back, also those that are not open; the call process is to be killed whether or not that succeeds.
+/// The lamp stays lit until it is dead.
 pub fn shut(config: &Config) {
-    for node in config.camera_nodes.iter().chain(&config.microphone_nodes) {
-        if let Err(e) = give(node, 0) {
-            say!(3, "{}: could not be taken back: {e}; the call process is killed all the same", node.display());
-        }
+    for node in config.doors.iter().flat_map(|(_, nodes)| nodes) {
+        let _ = give(node, 0).inspect_err(|e| say!(3, "{}: could not be taken back: {e}", node.display()));
     }
 }
 
-/// Puts the lamp out: nothing can see any more.
-pub fn put_out(config: &Config) {
-    if let Err(e) = light(config, false) {
-        say!(4, "lamp: {e}; it may be lit although nothing sees");
-    }
-}
-
-fn light(config: &Config, on: bool) -> io::Result<()> {
-    config.lamp.as_ref().map_or(Ok(()), |lamp| fs::write(lamp, if on { "255" } else { "0" }))
+/// Switches the lamp, if there is one.
+///
+/// # Errors
+/// It cannot be switched; it may be lit although nothing sees, never the other way round.
+pub fn light(config: &Config, on: bool) -> io::Result<()> {
+    let lamp = config.lamp.as_ref().map_or(Ok(()), |lamp| fs::write(lamp, if on { "255" } else { "0" }));
+    lamp.inspect_err(|e| say!(4, "lamp: {e}"))
 }
 
 /// To this owner and nobody else: mode 0600 first, so that no moment is wider than either.

@@ -6,11 +6,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use parloir_wire::Id;
-use parloir_wire::start::Start;
+use parloir_wire::{Id, start::Start};
 
-use crate::config::Config;
-use crate::socket;
+use crate::{config::Config, socket};
 
 /// A call process, held by its slice: whatever it became is in there (cgroup v2, `cgroup.kill` and `cgroup.events`).
 pub struct Call {
@@ -58,9 +56,7 @@ impl Call {
         if let Some(process) = &self.process {
             return process.kill();
         }
-        if let Err(e) = kill_slice(&self.slice) {
-            say!(3, "call process: {}: {e}; killed again until it is dead", self.slice.display());
-        }
+        let _ = kill_slice(&self.slice).inspect_err(|e| say!(3, "{}: {e}; killed again until it is dead", self.slice.display()));
     }
 
     /// Whether it is certainly dead: nothing in its slice, and nobody holds the other end of its connection.
@@ -73,7 +69,7 @@ impl Call {
             Ok(text) => text.lines().any(|line| line == "populated 0"),
             Err(e) => e.kind() == io::ErrorKind::NotFound,
         };
-        empty && socket::hung_up(&self.start)
+        empty && socket::ready(&self.start).contains(nix::poll::PollFlags::POLLHUP)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Owns: the states of a lease, as one table; every door is open in [`State::Open`] and in no other.
 //! Never: IO, a clock (time is an argument, `CLOCK_BOOTTIME` nanoseconds), a signature.
 //! Called by: run, which does what the edges ask for.
+#![allow(missing_docs, reason = "a field is told by the line of its variant")]
 
-use parloir_wire::Id;
-use parloir_wire::gate::ShutReason;
+use parloir_wire::{Id, gate::ShutReason};
 
 /// How long a nonce can be answered, nanoseconds.
 pub const NONCE_NS: u64 = 60_000_000_000;
@@ -14,7 +14,6 @@ pub const RELAUNCHES: u8 = 3;
 
 /// What a ticket admitted: these doors until then; how often its call process was started again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub struct Run {
     pub lease: Id,
     pub media: u8,
@@ -24,7 +23,6 @@ pub struct Run {
 
 /// Where a lease stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum State {
     /// No lease.
     Shut,
@@ -42,12 +40,11 @@ pub enum State {
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
 pub enum Event {
     /// A call process was started for a new lease.
     Started { lease: Id, nonce: Id, pressed: u64 },
     /// A verified ticket: for these doors, for so many nanoseconds.
-    Admitted { media: u8, run: u64 },
+    Admitted { media: u8, ns: u64 },
     /// A call process was started again and has its doors.
     Restarted,
     /// The call process hung up.
@@ -69,8 +66,8 @@ impl State {
         match (self, event) {
             (Shut, Started { lease, nonce, pressed }) => Prepared { lease, nonce, pressed, until: now.saturating_add(NONCE_NS) },
             (Prepared { lease, until, .. }, Admitted { .. } | Tick) if now >= until => end(lease, ShutReason::NonceExpired),
-            (Prepared { lease, .. }, Admitted { media, run }) => {
-                Open(Run { lease, media, until: now.saturating_add(run), relaunched: 0 })
+            (Prepared { lease, .. }, Admitted { media, ns }) => {
+                Open(Run { lease, media, until: now.saturating_add(ns), relaunched: 0 })
             }
             (Prepared { lease, .. }, CallEnded | CallDead) => end(lease, ShutReason::CallEnded),
             (Open(run) | Falling(run) | Gone(run, _), Tick | Restarted) if now >= run.until => {
@@ -99,15 +96,6 @@ impl State {
             Self::Shut => None,
             Self::Prepared { lease, .. } | Self::Ending { lease, .. } => Some(*lease),
             Self::Open(run) | Self::Falling(run) | Self::Gone(run, _) => Some(run.lease),
-        }
-    }
-
-    /// When [`Event::Tick`] will change it, if time alone can.
-    pub fn deadline(&self) -> Option<u64> {
-        match self {
-            Self::Shut | Self::Ending { .. } => None,
-            Self::Prepared { until, .. } | Self::Open(Run { until, .. }) | Self::Falling(Run { until, .. }) => Some(*until),
-            Self::Gone(run, give_up) => Some(run.until.min(*give_up)),
         }
     }
 

@@ -15,9 +15,9 @@
 #![cfg_attr(feature = "bench", doc = "| [`bench`] | bench doors; the image build refuses the feature |")]
 
 /// A line for the journal, with its priority (`sd-daemon(3)`): 5 is a notice, 4 an odd world, 3 our fault.
+/// A journal that is gone is no reason to end a visit.
 macro_rules! say {
     ($priority:literal, $($text:tt)*) => {{
-        // A journal that is gone is no reason to end a visit.
         let _ = std::io::Write::write_fmt(&mut std::io::stderr(), format_args!("<{}>gate: {}\n", $priority, format_args!($($text)*)));
     }};
 }

@@ -4,26 +4,20 @@
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use parloir_wire::gate::{FromGate, GateRefusal, HEARTBEAT_EVERY_MS, HEARTBEAT_LIMIT_MS, SIZE, ShutReason, ToGate};
 use parloir_wire::{Id, ticket};
 
-use crate::config::Config;
-use crate::doors;
-use crate::keys::Keys;
 use crate::launch::{Call, kill_slice};
 use crate::lease::{Event, Run, State};
 use crate::socket::{self, now};
-use crate::tickets::Tickets;
+use crate::tickets::{Tickets, must};
+use crate::{config::Config, doors, keys::Keys};
 
 const MS: u64 = 1_000_000;
-/// How often a dying call process is looked at, and killed again.
-const DYING_NS: u64 = 5 * MS;
 const BEAT_NS: u64 = HEARTBEAT_EVERY_MS * MS;
 const HEARD_NS: u64 = HEARTBEAT_LIMIT_MS * MS;
 
@@ -35,7 +29,7 @@ struct Gate {
     signals: SignalFd,
     stopping: bool,
     /// The enrolled devices, as far as they are there.
-    remotes: Vec<(PathBuf, Option<OwnedFd>)>,
+    remotes: Vec<(std::path::PathBuf, Option<OwnedFd>)>,
     /// The only connection that is served, and when its last heartbeat came.
     arbiter: Option<(OwnedFd, u64)>,
     call: Option<Call>,
@@ -53,7 +47,7 @@ pub fn run(config: Config) -> Result<(), String> {
     shut(&config)?;
     let mut gate = Gate::new(config)?;
     socket::notify("READY=1");
-    say!(5, "ready; door key record revision {}", gate.tickets.revision());
+    say!(5, "ready");
     while !gate.stopping || gate.state != State::Shut {
         gate.wait();
         gate.turn();
@@ -68,7 +62,8 @@ pub fn run(config: Config) -> Result<(), String> {
 pub fn shut(config: &Config) -> Result<(), String> {
     doors::shut(config);
     kill_slice(&config.call_slice).map_err(|e| format!("{}: {e}", config.call_slice.display()))?;
-    doors::put_out(config);
+    // A lamp that fails here is told in the journal, and opens no door later.
+    let _ = doors::light(config, false);
     Ok(())
 }
 
@@ -87,21 +82,16 @@ impl Gate {
         Ok(Self { config, tickets, keys, listener, signals, stopping: false, remotes, arbiter: None, call: None, state, beat: 0 })
     }
 
-    /// Until something may be ready or is due.
+    /// Until something may be ready; while a lease lives the clock is looked at 50 times a second, so that no arithmetic of
+    /// timers stands between a deadline and its door.
     fn wait(&self) {
         let mut fds = vec![self.signals.as_fd(), self.listener.as_fd()];
         fds.extend(self.remotes.iter().filter_map(|(_, remote)| remote.as_ref().map(OwnedFd::as_fd)));
         fds.extend(self.arbiter.iter().map(|(arbiter, _)| arbiter.as_fd()));
         fds.extend(self.call.iter().filter(|_| !self.state.dying()).map(|call| call.start.as_fd()));
         let mut polled: Vec<_> = fds.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
-        let now = now();
-        let heard = self.arbiter.as_ref().map(|(_, heard)| heard + HEARD_NS).filter(|due| *due > now);
-        let dying = self.state.dying().then_some(now + DYING_NS);
-        let due = [Some((self.beat + 1) * BEAT_NS), self.state.deadline(), heard, dying].into_iter().flatten().min();
-        let ms = due.unwrap_or(now).saturating_sub(now).div_ceil(MS);
-        if !matches!(poll(&mut polled, PollTimeout::try_from(ms).unwrap_or(PollTimeout::ZERO)), Ok(_) | Err(Errno::EINTR)) {
-            std::process::abort();
-        }
+        let ms: u8 = if self.state.dying() { 5 } else { if self.state == State::Shut { 100 } else { 20 } };
+        assert!(matches!(poll(&mut polled, ms), Ok(_) | Err(nix::errno::Errno::EINTR)), "poll fails; gate ends, and every door");
     }
 
     /// Looks everywhere; nothing here blocks. What time has ended is over, whatever waits to be read; the arbiter is heard
@@ -124,16 +114,16 @@ impl Gate {
     /// What follows from time alone, and from who is no longer there.
     fn tick(&mut self) {
         let now = now();
-        self.arbiter.take_if(|(arbiter, _)| socket::hung_up(arbiter)).inspect(|_| say!(4, "arbiter hung up"));
-        if self.stopping {
-            self.step(Event::Stop(ShutReason::GateStopped));
-        }
-        match &self.arbiter {
-            None => self.step(Event::Stop(ShutReason::ArbiterGone)),
-            Some((_, heard)) if now >= heard + HEARD_NS => self.step(Event::Stop(ShutReason::HeartbeatLost)),
-            Some(_) => {}
-        }
-        self.step(Event::Tick);
+        self.arbiter
+            .take_if(|(arbiter, _)| socket::ready(arbiter).contains(PollFlags::POLLHUP))
+            .inspect(|_| say!(4, "arbiter hung up"));
+        let over = match &self.arbiter {
+            _ if self.stopping => Some(ShutReason::GateStopped),
+            None => Some(ShutReason::ArbiterGone),
+            Some((_, heard)) if now >= heard + HEARD_NS => Some(ShutReason::HeartbeatLost),
+            Some(_) => None,
+        };
+        self.step(over.map_or(Event::Tick, Event::Stop));
         if self.state.dying() {
             match &self.call {
                 Some(call) if !call.dead() => call.kill(),
@@ -160,7 +150,7 @@ impl Gate {
         }
         if matches!(self.state, State::Shut | State::Gone(..)) {
             self.call = None;
-            doors::put_out(&self.config);
+            let _ = doors::light(&self.config, false);
         }
         match (old, self.state) {
             (_, State::Prepared { lease, nonce, .. }) => self.tell(&FromGate::Prepared { lease, nonce }),
@@ -179,11 +169,8 @@ impl Gate {
         if !matches!(message, FromGate::Heartbeat { .. } | FromGate::Key(_)) {
             say!(5, "{message}");
         }
-        let sent = self.arbiter.as_ref().map(|(arbiter, _)| socket::send(arbiter, &message.encode(), &[]));
-        if let Some(Err(e)) = sent {
-            say!(4, "arbiter: {e}; counted as gone");
-            self.arbiter = None;
-        }
+        let sent = |(arbiter, _): &mut (OwnedFd, u64)| socket::send(arbiter, &message.encode(), &[]);
+        self.arbiter.take_if(|arbiter| sent(arbiter).inspect_err(|e| say!(4, "arbiter: {e}; counted as gone")).is_err());
     }
 
     fn accept(&mut self) {
@@ -192,7 +179,8 @@ impl Gate {
             return say!(4, "connection of user {uid} refused: one is served, of user {}", self.config.arbiter_uid);
         }
         self.arbiter = Some((arbiter, now()));
-        self.tell(&FromGate::Hello { device: self.config.device, revision: self.tickets.revision() });
+        let revision = self.tickets.kept.map_or(0, |record| record.revision);
+        self.tell(&FromGate::Hello { device: self.config.device, revision });
     }
 
     /// One message of the arbiter: done or refused.
@@ -204,18 +192,19 @@ impl Gate {
             Ok((0, _)) | Err(_) => return self.arbiter = None,
             Ok(received) => received,
         };
-        let waiting = self.state.lease();
         let (lease, done) = match (ToGate::decode(&bytes[..len]), fds.as_slice()) {
             (Ok(ToGate::Heartbeat { .. }), []) => return *heard = now(),
-            (Ok(ToGate::DoorRecord { record }), []) => match self.tickets.keep(&self.config, &record) {
-                Ok(revision) => return self.tell(&FromGate::RecordKept { revision }),
-                Err(why) => ([0; 16], Err(why)),
-            },
+            (Ok(ToGate::DoorRecord { record }), []) => {
+                let kept = self.tickets.keep(&self.config, &record);
+                ([0; 16], kept.map(|revision| self.tell(&FromGate::RecordKept { revision })))
+            }
             (Ok(ToGate::Prepare { lease, serial }), [end]) if lease != [0; 16] => (lease, self.prepare(lease, serial, end)),
-            (Ok(ToGate::Open { ticket }), []) => (waiting.unwrap_or_default(), self.open(&ticket)),
+            (Ok(ToGate::Open { ticket }), []) => (self.state.lease().unwrap_or_default(), self.open(&ticket)),
             (Ok(ToGate::Relaunch { lease }), [end]) => (lease, self.relaunch(lease, end)),
-            (Ok(ToGate::Close { lease }), []) if waiting == Some(lease) => return self.step(Event::Stop(ShutReason::Asked)),
-            (Ok(ToGate::Close { lease }), []) => (lease, Err(GateRefusal::NoLease)),
+            (Ok(ToGate::Close { lease }), []) => {
+                let known = must(self.state.lease() == Some(lease), GateRefusal::NoLease);
+                (lease, known.map(|()| self.step(Event::Stop(ShutReason::Asked))))
+            }
             _ => ([0; 16], Err(GateRefusal::Malformed)),
         };
         if let Err(why) = done {
@@ -225,9 +214,7 @@ impl Gate {
 
     /// Gate looks for the key itself: that a call process runs is to mean that somebody here asked for it.
     fn prepare(&mut self, lease: Id, serial: u64, end: &OwnedFd) -> Result<(), GateRefusal> {
-        if self.state != State::Shut {
-            return Err(GateRefusal::Busy);
-        }
+        must(self.state == State::Shut, GateRefusal::Busy)?;
         let pressed = self.keys.take(serial, now()).ok_or(GateRefusal::NoFreshKey)?;
         let mut nonce = [0; 16];
         getrandom::fill(&mut nonce).map_err(|_| GateRefusal::NoCall)?;
@@ -238,18 +225,15 @@ impl Gate {
 
     fn open(&mut self, ticket: &[u8; ticket::SIZE]) -> Result<(), GateRefusal> {
         let ticket = self.tickets.check(self.config.device, ticket, self.state, now())?;
-        let run = u64::from(ticket.longest_run_s) * 1000 * MS;
-        self.open_doors(ticket.media, Event::Admitted { media: ticket.media, run })
+        let ns = u64::from(ticket.longest_run_s) * 1000 * MS;
+        self.open_doors(ticket.media, Event::Admitted { media: ticket.media, ns })
     }
 
     fn relaunch(&mut self, lease: Id, end: &OwnedFd) -> Result<(), GateRefusal> {
-        match self.state {
-            State::Gone(run, _) if run.lease == lease => {
-                self.launch(lease, end)?;
-                self.open_doors(run.media, Event::Restarted)
-            }
-            _ => Err(GateRefusal::NoLease),
-        }
+        let State::Gone(run, _) = self.state else { return Err(GateRefusal::NoLease) };
+        must(run.lease == lease, GateRefusal::NoLease)?;
+        self.launch(lease, end)?;
+        self.open_doors(run.media, Event::Restarted)
     }
 
     fn launch(&mut self, lease: Id, end: &OwnedFd) -> Result<(), GateRefusal> {

@@ -5,15 +5,11 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::{fs, io};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::sockopt::PeerCredentials;
-use nix::sys::socket::{
-    self, AddressFamily, Backlog, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr,
-};
+use nix::sys::socket::{self, AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType};
 
 const FLAGS: SockFlag = SockFlag::SOCK_CLOEXEC.union(SockFlag::SOCK_NONBLOCK);
 /// Most fds that Linux puts beside one message (`SCM_MAX_FD`); with room for all of them none can be cut off and leak.
@@ -39,10 +35,10 @@ fn own(fd: RawFd) -> OwnedFd {
 pub fn serve(path: &Path, uid: u32) -> io::Result<OwnedFd> {
     let _ = fs::remove_file(path);
     let fd = socket::socket(AddressFamily::Unix, SockType::SeqPacket, FLAGS, None)?;
-    socket::bind(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+    socket::bind(fd.as_raw_fd(), &socket::UnixAddr::new(path)?)?;
     let mode = if chown(path, Some(uid), None).is_ok() { 0o600 } else { 0o666 };
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    socket::listen(&fd, Backlog::new(4)?)?;
+    socket::listen(&fd, socket::Backlog::new(4)?)?;
     Ok(fd)
 }
 
@@ -52,7 +48,7 @@ pub fn serve(path: &Path, uid: u32) -> io::Result<OwnedFd> {
 /// None waits, or the kernel does not tell the user.
 pub fn accept(listener: &OwnedFd) -> io::Result<(OwnedFd, u32)> {
     let fd = own(socket::accept4(listener.as_raw_fd(), FLAGS)?);
-    let uid = socket::getsockopt(&fd, PeerCredentials)?.uid();
+    let uid = socket::getsockopt(&fd, socket::sockopt::PeerCredentials)?.uid();
     Ok((fd, uid))
 }
 
@@ -60,7 +56,7 @@ pub fn accept(listener: &OwnedFd) -> io::Result<(OwnedFd, u32)> {
 /// Nobody listens, or too many wait.
 pub fn dial(path: &Path) -> io::Result<OwnedFd> {
     let fd = socket::socket(AddressFamily::Unix, SockType::SeqPacket, FLAGS, None)?;
-    socket::connect(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
+    socket::connect(fd.as_raw_fd(), &socket::UnixAddr::new(path)?)?;
     Ok(fd)
 }
 
@@ -84,29 +80,19 @@ pub fn receive(fd: &OwnedFd, bytes: &mut [u8]) -> io::Result<(usize, Vec<OwnedFd
     let mut control = nix::cmsg_space!([RawFd; MAX_FDS]);
     let mut parts = [IoSliceMut::new(bytes)];
     let message = socket::recvmsg::<()>(fd.as_raw_fd(), &mut parts, Some(&mut control), MsgFlags::MSG_CMSG_CLOEXEC)?;
-    let mut fds = Vec::new();
-    for part in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(beside) = part {
-            fds.extend(beside.into_iter().map(own));
-        }
-    }
-    Ok((message.bytes, fds))
+    let fds = message.cmsgs()?.filter_map(|part| if let ControlMessageOwned::ScmRights(fds) = part { Some(fds) } else { None });
+    Ok((message.bytes, fds.flatten().map(own).collect()))
 }
 
-/// What `poll` has to say now.
+/// What `poll` has to say now; with `POLLHUP` nobody holds the other end any more, whatever may still wait to be read.
 pub fn ready(fd: &OwnedFd) -> PollFlags {
     let mut polled = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
     let _ = poll(&mut polled, PollTimeout::ZERO);
     polled[0].revents().unwrap_or(PollFlags::empty())
 }
 
-/// Whether nobody holds the other end any more, whatever may still wait to be read.
-pub fn hung_up(fd: &OwnedFd) -> bool {
-    ready(fd).contains(PollFlags::POLLHUP)
-}
-
 /// Tells systemd (`sd_notify(3)`), if it listens.
 pub fn notify(state: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let _ = UnixDatagram::unbound().and_then(|socket| socket.send_to(state.as_bytes(), path));
+    let _ = std::os::unix::net::UnixDatagram::unbound().and_then(|socket| socket.send_to(state.as_bytes(), path));
 }

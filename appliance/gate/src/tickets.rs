@@ -7,22 +7,18 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use parloir_wire::Id;
 use parloir_wire::door_record::{self, DoorRecord};
-use parloir_wire::gate::GateRefusal;
 use parloir_wire::ticket::{self, Kind, Ticket};
+use parloir_wire::{Id, gate::GateRefusal};
 
-use crate::config::Config;
-use crate::keys::FRESH_NS;
-use crate::lease::State;
-
-const FILE: &str = "door-record";
+use crate::{config::Config, keys::FRESH_NS, lease::State};
 
 /// The keys that gate believes.
 pub struct Tickets {
     quorum: usize,
     roots: Vec<VerifyingKey>,
-    kept: Option<DoorRecord>,
+    /// The record of the highest revision seen.
+    pub kept: Option<DoorRecord>,
     door: Option<VerifyingKey>,
 }
 
@@ -33,20 +29,13 @@ impl Tickets {
     /// The root keys are unreadable or not `1 <= k <= n <= 3` distinct keys; in words.
     pub fn load(config: &Config) -> Result<Self, String> {
         let roots = fs::read(&config.roots).map_err(|e| format!("root keys {}: {e}", config.roots.display()))?;
-        let mut tickets = parse_roots(&roots).ok_or_else(|| {
-            format!("root keys {}: not bytes k and n, then n distinct Ed25519 keys, 1 <= k <= n <= 3", config.roots.display())
-        })?;
-        let old = fs::read(config.state.join(FILE)).ok().and_then(|bytes| bytes.try_into().ok());
-        if let Some(old) = old {
+        let mut tickets =
+            parse_roots(&roots).ok_or("root keys: not bytes k and n, then n distinct Ed25519 keys, 1 <= k <= n <= 3")?;
+        if let Some(old) = fs::read(config.state.join("door-record")).ok().and_then(|bytes| bytes.try_into().ok()) {
             tickets.kept = DoorRecord::parse(&old).ok().map(|(record, ..)| record).filter(|record| record.site == config.site);
             tickets.door = tickets.verify(config, &old).ok().map(|(_, door)| door);
         }
         Ok(tickets)
-    }
-
-    /// Highest revision seen, 0 for none.
-    pub fn revision(&self) -> u64 {
-        self.kept.map_or(0, |record| record.revision)
     }
 
     /// Believes a record from now on, after it is safely on disk. The same record may come again; another one must be newer.
@@ -55,9 +44,7 @@ impl Tickets {
     /// `RecordSignature`, `RecordOld`, `NoState`; what was believed before still is.
     pub fn keep(&mut self, config: &Config, bytes: &[u8; door_record::SIZE]) -> Result<u64, GateRefusal> {
         let (record, door) = self.verify(config, bytes)?;
-        if self.kept.is_some_and(|kept| kept != record && kept.revision >= record.revision) {
-            return Err(GateRefusal::RecordOld);
-        }
+        must(self.kept.is_none_or(|kept| kept == record || kept.revision < record.revision), GateRefusal::RecordOld)?;
         let persisted = persist(&config.state, bytes).inspect_err(|e| say!(3, "{}: {e}", config.state.display()));
         persisted.map_err(|_| GateRefusal::NoState)?;
         (self.kept, self.door) = (Some(record), Some(door));
@@ -67,9 +54,9 @@ impl Tickets {
     /// Every signature that is there must be good, and there must be enough of them.
     fn verify(&self, config: &Config, bytes: &[u8; door_record::SIZE]) -> Result<(DoorRecord, VerifyingKey), GateRefusal> {
         let (record, body, signatures) = DoorRecord::parse(bytes).map_err(|_| GateRefusal::RecordSignature)?;
-        let message = [&door_record::CONTEXT[..], &body].concat();
         let signed = signatures.iter().enumerate().filter_map(|(slot, signature)| Some((slot, signature.as_ref()?)));
-        let good = |(slot, by): (usize, _)| self.roots.get(slot).is_some_and(|root| verifies(root, &message, by));
+        let good =
+            |(slot, by): (usize, _)| self.roots.get(slot).is_some_and(|root| verifies(root, door_record::CONTEXT, &body, by));
         let enough = signed.clone().all(good) && signed.count() >= self.quorum && record.site == config.site;
         let door = public_key(&record.door_key).filter(|_| enough).ok_or(GateRefusal::RecordSignature)?;
         Ok((record, door))
@@ -78,38 +65,29 @@ impl Tickets {
     /// The ticket, if it is good for the lease that waits.
     ///
     /// # Errors
-    /// `NoLease`, `Busy`, `TicketForm`, `NoDoorKey`, `TicketSignature`, `TicketBinding`, `NonceExpired`, `NoFreshKey`.
+    /// `NoLease` (none waits for a ticket), `TicketForm`, `NoDoorKey`, `TicketSignature`, `TicketBinding`, `NonceExpired`, `NoFreshKey`.
     pub fn check(&self, device: Id, bytes: &[u8; ticket::SIZE], state: State, now: u64) -> Result<Ticket, GateRefusal> {
-        let (lease, nonce, pressed, until) = match state {
-            State::Prepared { lease, nonce, pressed, until } => (lease, nonce, pressed, until),
-            State::Open(_) | State::Falling(_) | State::Gone(..) => return Err(GateRefusal::Busy),
-            State::Shut | State::Ending { .. } => return Err(GateRefusal::NoLease),
-        };
+        let State::Prepared { lease, nonce, pressed, until } = state else { return Err(GateRefusal::NoLease) };
         let (ticket, body, signature) = Ticket::parse(bytes).map_err(|_| GateRefusal::TicketForm)?;
         let door = self.door.as_ref().ok_or(GateRefusal::NoDoorKey)?;
-        let message = [&ticket::CONTEXT[..], &body].concat();
-        if !verifies(door, &message, &signature) {
-            return Err(GateRefusal::TicketSignature);
-        }
-        let bound = match ticket.kind {
-            Kind::Nonce => (nonce, lease),
-            Kind::Always | Kind::Myself => ([0; 16], [0; 16]),
-        };
-        if ticket.device != device || (ticket.nonce, ticket.lease) != bound {
-            return Err(GateRefusal::TicketBinding);
-        }
-        if now >= until {
-            return Err(GateRefusal::NonceExpired);
-        }
-        if ticket.kind != Kind::Nonce && now.saturating_sub(pressed) > FRESH_NS {
-            return Err(GateRefusal::NoFreshKey);
-        }
+        must(verifies(door, ticket::CONTEXT, &body, &signature), GateRefusal::TicketSignature)?;
+        let standing = ticket.kind != Kind::Nonce;
+        let bound = if standing { (device, [0; 16], [0; 16]) } else { (device, nonce, lease) };
+        must((ticket.device, ticket.nonce, ticket.lease) == bound, GateRefusal::TicketBinding)?;
+        must(now < until, GateRefusal::NonceExpired)?;
+        must(!standing || now.saturating_sub(pressed) <= FRESH_NS, GateRefusal::NoFreshKey)?;
         Ok(ticket)
     }
 }
 
-fn verifies(key: &VerifyingKey, message: &[u8], signature: &[u8; 64]) -> bool {
-    key.verify_strict(message, &Signature::from_bytes(signature)).is_ok()
+/// # Errors
+/// `why`, unless it is `so`.
+pub fn must(so: bool, why: GateRefusal) -> Result<(), GateRefusal> {
+    if so { Ok(()) } else { Err(why) }
+}
+
+fn verifies(key: &VerifyingKey, context: &[u8], body: &[u8], signature: &[u8; 64]) -> bool {
+    key.verify_strict(&[context, body].concat(), &Signature::from_bytes(signature)).is_ok()
 }
 
 fn public_key(bytes: &[u8; 32]) -> Option<VerifyingKey> {
@@ -131,6 +109,6 @@ fn persist(directory: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = File::create(&new)?;
     file.write_all(bytes)?;
     file.sync_all()?;
-    fs::rename(&new, directory.join(FILE))?;
+    fs::rename(&new, directory.join("door-record"))?;
     File::open(directory)?.sync_all()
 }

@@ -360,7 +360,7 @@ impl Arbiter {
         let socket = loop {
             let socket = socket::dial(path).expect("gate's socket");
             poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], PollTimeout::from(5000u16)).expect("poll");
-            if !socket::hung_up(&socket) {
+            if !socket::ready(&socket).contains(nix::poll::PollFlags::POLLHUP) {
                 break Arc::new(socket);
             }
             assert!(start.elapsed() < PATIENCE, "gate serves nobody");

@@ -25,7 +25,7 @@ fn states() -> Vec<State> {
 fn events() -> Vec<Event> {
     let mut events = vec![
         Event::Started { lease: [8; 16], nonce: [2; 16], pressed: 0 },
-        Event::Admitted { media: 3, run: 100 },
+        Event::Admitted { media: 3, ns: 100 },
         Event::Restarted,
         Event::CallEnded,
         Event::CallDead,
@@ -74,21 +74,22 @@ fn a_stop_ends_every_live_state_with_its_own_reason() {
 #[test]
 fn time_alone_ends_what_waits() {
     for state in states() {
-        let Some(due) = state.deadline() else {
-            assert_eq!(state.step(Event::Tick, u64::MAX), state);
-            continue;
+        let due = match state {
+            State::Shut | State::Ending { .. } => u64::MAX,
+            State::Prepared { until, .. } | State::Open(Run { until, .. }) | State::Falling(Run { until, .. }) => until,
+            State::Gone(run, give_up) => run.until.min(give_up),
         };
         assert_eq!(state.step(Event::Tick, due - 1), state);
-        assert!(matches!(state.step(Event::Tick, due), State::Ending { .. }), "{state:?}");
+        assert!(due == u64::MAX || matches!(state.step(Event::Tick, due), State::Ending { .. }), "{state:?}");
     }
     let prepared = State::Shut.step(Event::Started { lease: LEASE, nonce: [1; 16], pressed: 5 }, 10);
-    assert_eq!(prepared.deadline(), Some(10 + NONCE_NS));
+    assert_eq!(prepared.step(Event::Tick, 10 + NONCE_NS - 1), prepared);
     let ended = prepared.step(Event::Tick, 10 + NONCE_NS);
     assert_eq!(ended, State::Ending { lease: LEASE, reason: ShutReason::NonceExpired, since: 10 + NONCE_NS });
-    let late = prepared.step(Event::Admitted { media: 3, run: 1 }, 10 + NONCE_NS);
+    let late = prepared.step(Event::Admitted { media: 3, ns: 1 }, 10 + NONCE_NS);
     assert_eq!(late, ended, "a ticket after the nonce's time opens nothing");
     let gone = State::Falling(Run { until: u64::MAX, ..RUN }).step(Event::CallDead, 10);
-    assert_eq!(gone.deadline(), Some(10 + RELAUNCH_NS));
+    assert_eq!(gone.step(Event::Tick, 10 + RELAUNCH_NS - 1), gone);
     let given_up = gone.step(Event::Restarted, 10 + RELAUNCH_NS);
     assert_eq!(given_up, State::Ending { lease: LEASE, reason: ShutReason::CallEnded, since: 10 + RELAUNCH_NS });
 }
@@ -96,12 +97,12 @@ fn time_alone_ends_what_waits() {
 #[test]
 fn a_run_is_measured_from_its_ticket_and_not_renewed_by_a_relaunch() {
     let prepared = State::Prepared { lease: LEASE, nonce: [1; 16], pressed: 0, until: 1000 };
-    let open = prepared.step(Event::Admitted { media: 1, run: 300 }, 50);
+    let open = prepared.step(Event::Admitted { media: 1, ns: 300 }, 50);
     assert_eq!(open, State::Open(Run { lease: LEASE, media: 1, until: 350, relaunched: 0 }));
     let again = open.step(Event::CallEnded, 100).step(Event::CallDead, 110).step(Event::Restarted, 120);
     assert_eq!(again, State::Open(Run { lease: LEASE, media: 1, until: 350, relaunched: 1 }));
-    let endless = prepared.step(Event::Admitted { media: 1, run: u64::MAX }, 50);
-    assert_eq!(endless.deadline(), Some(u64::MAX), "no overflow opens for ever or not at all");
+    let endless = prepared.step(Event::Admitted { media: 1, ns: u64::MAX }, 50);
+    assert!(matches!(endless, State::Open(Run { until: u64::MAX, .. })), "no overflow ends it at once");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use ed25519_dalek::{Signer, SigningKey};
-use parloir_wire::gate::GateRefusal::{Busy, NoDoorKey, NoFreshKey, NoLease, TicketBinding, TicketForm, TicketSignature};
+use parloir_wire::gate::GateRefusal::{NoDoorKey, NoFreshKey, NoLease, TicketBinding, TicketForm, TicketSignature};
 use parloir_wire::gate::{FromGate, GateRefusal, ShutReason, ToGate};
 use parloir_wire::ticket::{self, Kind, Ticket};
 use parloir_wire::{CAMERA, Id, door_record};
@@ -98,7 +98,7 @@ fn a_ticket_opens_one_lease() {
     arbiter.opened();
     world.doors_given();
     arbiter.send(&ticket);
-    assert_eq!(arbiter.refused(), (LEASE, Busy));
+    assert_eq!(arbiter.refused(), (LEASE, NoLease), "while it is open");
     arbiter.send(&ToGate::Close { lease: LEASE });
     assert_eq!(arbiter.shut().0, ShutReason::Asked);
     arbiter.send(&ticket);
