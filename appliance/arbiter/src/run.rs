@@ -424,14 +424,16 @@ impl Arbiter {
         self.step_keeping(event, Keep::Nothing).await;
     }
 
-    /// As [`Self::step`]; what the document brought is kept if the core takes it. Answers the core's refusal, if there is one.
+    /// As [`Self::step`]; what the document brought is kept if the core takes it. Answers the core's refusal of the document, if there
+    /// is one; what a revocation refuses is the call, and the revocation was taken.
     async fn step_keeping(&mut self, event: Event, keep: Keep) -> Option<Code> {
+        let revocation = matches!(event, Event::Deny(_));
         let mut events = VecDeque::from([event]);
         let (mut keep, mut refusal, mut changed) = (Some(keep), None, false);
         while let Some(event) = events.pop_front() {
             let effects = self.core.step(now(), event);
             if let Some(keep) = keep.take() {
-                refusal = effects.iter().find_map(refused);
+                refusal = effects.iter().find_map(refused).filter(|code| !revocation || *code == Code::DocumentSite);
                 let admitted = effects.iter().any(|e| matches!(e, Effect::Ledger(Entry::Admitted { .. })));
                 if refusal.is_none() && (admitted || !matches!(keep, Keep::Grant(_))) {
                     self.keep(&keep);
