@@ -1,0 +1,200 @@
+// Owns: the connection of one visit: answers the box's offers, checks its certificate, counts what is decoded.
+// Never: offers, restarts ICE, or decodes from a box that is not the one that was announced.
+// Called by: visit.js.
+
+const MAX_BITRATE = 1_800_000;
+const START_KBPS = 1200;
+const STILL_MS = 2000;
+const SILENCE = 1e-6;
+
+/** Pictures as the visit wants them; voice visits ask for none. */
+export const wanted = media => ({
+  audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+  video: media === "voice" ? false : { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 }, facingMode: "user" },
+});
+
+/** Whether this browser can decode and send H.264. */
+export function canH264() {
+  const has = side => side.getCapabilities?.("video")?.codecs.some(c => c.mimeType.toLowerCase() === "video/h264");
+  return Boolean(has(RTCRtpReceiver) && has(RTCRtpSender));
+}
+
+const hexOf = base64url => {
+  const bytes = atob(base64url.replaceAll("-", "+").replaceAll("_", "/"));
+  return Array.from(bytes, c => c.charCodeAt(0).toString(16).padStart(2, "0").toUpperCase()).join(":");
+};
+
+/** Every fingerprint of the offer must be the announced one, and each section must have one (RFC 8122). */
+export function isFrom(sdp, certificate) {
+  const expected = `sha-256 ${hexOf(certificate)}`.toUpperCase();
+  const [session, ...sections] = sdp.split(/^m=/m);
+  const prints = part => [...part.matchAll(/^a=fingerprint:(.*?)\s*$/gm)].map(m => m[1].trim().toUpperCase());
+  const all = prints(sdp);
+  const covered = prints(session).length > 0 || (sections.length > 0 && sections.every(s => prints(s).length > 0));
+  return covered && all.every(print => print === expected);
+}
+
+/** Chromium starts at 300 kbit/s and a small picture unless the SDP that it reads says more. Only what we read is changed. */
+function withStartRate(sdp) {
+  const h264 = [...sdp.matchAll(/^a=rtpmap:(\d+) H264\//gm)].map(m => m[1]);
+  return h264.reduce((s, pt) => s.replace(new RegExp(`^(a=fmtp:${pt} (?!.*x-google-start-bitrate).*?)(\\r?)$`, "m"),
+    `$1;x-google-start-bitrate=${START_KBPS}$2`), sdp);
+}
+
+export class Media {
+  /** @param plan what `admitted` said. @param identity of identity.js. @param local our stream. @param on {signal, stream, changed, refused} */
+  constructor(plan, identity, local, on) {
+    Object.assign(this, { plan, identity, local, on });
+    this.generation = -1;
+    this.queue = Promise.resolve();
+    this.early = [];
+    this.admittedAt = performance.now();
+    // Totals of the whole visit, over all generations and a reload.
+    this.kept = JSON.parse(sessionStorage.getItem(this.key()) ?? "null") ?? { count: 0, decodedMs: 0, frames: 0, firstFrameMs: 0, heard: false };
+    this.now = { frames: 0, width: 0, height: 0, fps: 0, codec: "", level: 0, sent: 0, sentHeight: 0 };
+    this.decoding = false;
+    this.lastFrameAt = 0;
+  }
+
+  key() { return `totals-${this.plan.call}`; }
+
+  /** A signalling message from the box; they are worked off one after the other. */
+  hear(message) {
+    this.queue = this.queue.then(() => this.take(message)).catch(e => this.on.trouble("signal", String(e)));
+  }
+
+  async take(message) {
+    if (message.kind === "offer") {
+      if (message.generation > this.generation) await this.answer(message);
+    } else if (message.kind === "candidate" && message.generation >= this.generation) {
+      if (!this.pc || message.generation > this.generation) this.early.push(message);
+      else await this.add(message);
+    } else if (message.kind === "bye" && message.generation === this.generation) {
+      this.on.bye();
+    }
+  }
+
+  async add({ mline, candidate }) {
+    // An empty one says that there are no more (RFC 8838); Chromium wants it with its m-line.
+    await this.pc.addIceCandidate({ candidate, sdpMLineIndex: mline }).catch(() => {});
+  }
+
+  async answer({ generation, sdp }) {
+    if (!isFrom(sdp, this.plan.box_certificate)) return this.on.refused("box-certificate");
+    this.drop();
+    this.generation = generation;
+    const pc = this.pc = new RTCPeerConnection({
+      certificates: [this.identity.certificate],
+      iceServers: this.plan.ice_servers,
+      iceTransportPolicy: this.plan.relay_only ? "relay" : "all",
+      bundlePolicy: "max-bundle",
+    });
+    pc.onicecandidate = ({ candidate }) => this.pc === pc && this.on.signal({
+      generation, kind: "candidate", mline: candidate?.sdpMLineIndex ?? 0, candidate: candidate?.candidate ?? "",
+    });
+    const far = new MediaStream();
+    pc.ontrack = ({ track }) => {
+      far.addTrack(track);
+      if (this.pc === pc) this.on.stream(far);
+    };
+    this.local.getTracks().forEach(track => {
+      if (track.kind === "video") track.contentHint = "motion";
+      pc.addTrack(track, this.local);
+    });
+    await pc.setRemoteDescription({ type: "offer", sdp: withStartRate(sdp) });
+    pc.getTransceivers().forEach(preferH264);
+    await pc.setLocalDescription(await pc.createAnswer());
+    this.on.signal({ generation, kind: "answer", sdp: pc.localDescription.sdp });
+    const early = this.early.filter(m => m.generation === generation);
+    this.early = [];
+    for (const message of early) await this.add(message);
+    await this.limit(pc);
+  }
+
+  /** Under pressure the picture gets smaller before it gets slower. */
+  async limit(pc) {
+    for (const sender of pc.getSenders().filter(s => s.track?.kind === "video")) {
+      const parameters = sender.getParameters();
+      parameters.degradationPreference = "maintain-framerate";
+      parameters.encodings?.forEach(e => { e.maxBitrate = MAX_BITRATE; e.maxFramerate = 30; });
+      await sender.setParameters(parameters).catch(() => {});
+    }
+  }
+
+  /** Looks at the counters. Returns true when decoding has begun or stopped. */
+  async look() {
+    const pc = this.pc;
+    const report = pc ? await pc.getStats() : new Map();
+    const at = performance.now();
+    if (this.pc !== pc) return false;
+    let inbound, outbound;
+    for (const s of report.values()) {
+      if (s.type === "inbound-rtp" && s.kind === "video") inbound = s;
+      if (s.type === "outbound-rtp" && s.kind === "video") outbound = s;
+      if (s.type === "inbound-rtp" && s.kind === "audio") {
+        this.now.level = s.audioLevel ?? 0;
+        if ((s.totalAudioEnergy ?? 0) > SILENCE) this.kept.heard = true;
+        if (this.plan.media === "voice" && s.packetsReceived > (this.packets ?? 0)) { this.packets = s.packetsReceived; this.frame(at); }
+      }
+    }
+    if (inbound) {
+      const fresh = inbound.framesDecoded - (this.decoded ?? 0);
+      if (fresh > 0) {
+        this.decoded = inbound.framesDecoded;
+        this.kept.frames += fresh;
+        this.frame(at);
+      }
+      const codec = report.get(inbound.codecId)?.mimeType?.split("/")[1] ?? this.now.codec;
+      Object.assign(this.now, { width: inbound.frameWidth ?? 0, height: inbound.frameHeight ?? 0, codec, fps: inbound.framesPerSecond ?? 0 });
+    }
+    if (outbound) Object.assign(this.now, { sent: outbound.framesEncoded ?? 0, sentHeight: outbound.frameHeight ?? 0 });
+    return this.settle(at);
+  }
+
+  /** At least one frame since the last look. Time counts between two of these, unless the picture stood for two seconds. */
+  frame(at) {
+    if (!this.kept.firstFrameMs) this.kept.firstFrameMs = Math.max(1, Math.round(at - this.admittedAt));
+    const since = at - this.lastFrameAt;
+    if (this.lastFrameAt && since <= STILL_MS) this.kept.decodedMs += since;
+    this.lastFrameAt = at;
+  }
+
+  settle(at) {
+    const decoding = this.lastFrameAt > 0 && at - this.lastFrameAt <= STILL_MS;
+    const changed = decoding !== this.decoding;
+    this.decoding = decoding;
+    return changed;
+  }
+
+  /** The next signed statement and what the bench likes to know beside it. */
+  async statement(last) {
+    this.kept.count += 1;
+    sessionStorage.setItem(this.key(), JSON.stringify(this.kept));
+    const { count, decodedMs, frames, firstFrameMs, heard } = this.kept;
+    const jws = await this.identity.sign({
+      v: 1, call: this.plan.call, count, decoding: this.decoding && !last, decoded_ms: Math.round(decodedMs), frames,
+      width: this.now.width, height: this.now.height, first_frame_ms: firstFrameMs, sound_heard: heard, last,
+    });
+    const stats = {
+      frames_decoded: frames, width: this.now.width, height: this.now.height, fps: this.now.fps, codec: this.now.codec,
+      audio_level: this.now.level, first_frame_ms: firstFrameMs, generation: Math.max(0, this.generation), at_ms: performance.now(),
+      frames_sent: this.now.sent, sent_height: this.now.sentHeight,
+    };
+    return { jws, stats };
+  }
+
+  drop() {
+    this.pc?.close();
+    this.pc = undefined;
+    this.decoded = 0;
+    this.packets = 0;
+  }
+}
+
+function preferH264(transceiver) {
+  if (transceiver.receiver.track.kind !== "video" || !transceiver.setCodecPreferences) return;
+  const codecs = RTCRtpReceiver.getCapabilities("video").codecs;
+  const rank = c => c.mimeType === "video/H264" ? (c.sdpFmtpLine?.includes("packetization-mode=1") ? 0 : 1) : c.mimeType === "video/rtx" ? 2 : 9;
+  const ours = codecs.filter(c => rank(c) < 9).sort((a, b) => rank(a) - rank(b));
+  try { transceiver.setCodecPreferences(ours); } catch { /* the offer names the codecs; ours was a wish */ }
+}

@@ -1,0 +1,188 @@
+//! Owns: what passes between the facility and the visitor's page over its websocket, as JSON.
+//! Never: what is signed; a statement passes as the JWS that the page made.
+//! Called by: [`crate::desk`], [`crate::web`]; `page/visit.js` is the other end.
+
+use parloir_pass::{Bytes32, Class, Id, Media, RelayCredentials};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// Most bytes of a message, either way.
+pub const MAX: usize = 64 * 1024;
+
+/// What the page says.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Said {
+    /// The device check passed; it can ring here.
+    Ready,
+    /// The visitor pressed Join.
+    Join {
+        /** From `ringing`. */
+        call: Id,
+        /** SHA-256 of the page's certificate of this visit. */
+        certificate: Bytes32,
+        /** Ed25519 public key that its statements will be signed by. */
+        statement_key: Bytes32,
+    },
+    /// The visitor pressed Not now.
+    Decline {
+        /** From `ringing`. */
+        call: Id,
+    },
+    /// Signalling for the box.
+    Signal {
+        /** As in docs/mqtt.md. */
+        body: Value,
+    },
+    /// A signed statement, and what the bench likes to know beside it.
+    Statement {
+        /** Compact JWS. */
+        jws: String,
+        /** Of the last second. */
+        stats: Stats,
+    },
+    /// Something the page refused or could not do, for the log.
+    Trouble {
+        /** Stable word, such as `box-certificate`. */
+        what: String,
+        /** For a person who helps. */
+        detail: String,
+    },
+}
+
+/// What the page measured. Nothing is decided by it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stats {
+    /// Frames decoded in this visit.
+    pub frames_decoded: u64,
+    /// Pixels.
+    pub width: u16,
+    /// Pixels.
+    pub height: u16,
+    /// Frames in the last second.
+    pub fps: f64,
+    /// Such as `H264`.
+    pub codec: String,
+    /// 0 to 1.
+    pub audio_level: f64,
+    /// From admission to the first decoded frame; 0 none yet.
+    pub first_frame_ms: u64,
+    /// Generation of the offer in use.
+    pub generation: u32,
+    /// Frames that the page sent.
+    pub frames_sent: u64,
+    /// Height of what the page sends, pixels.
+    pub sent_height: u16,
+}
+
+/// What the facility says.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Says {
+    /// Nobody calls now.
+    Waiting {
+        /** Who will call. */
+        person: String,
+        /** Whom the link was given to. */
+        contact: String,
+        /** Where. */
+        site: String,
+        /** Device check with or without a camera. */
+        media: Media,
+    },
+    /// Somebody calls.
+    Ringing(Ringing),
+    /// The box has its grant; media follows.
+    Admitted {
+        /** What was rung for. */
+        #[serde(flatten)]
+        ringing: Ringing,
+        /** The only certificate that the box may show. */
+        box_certificate: Bytes32,
+        /** For RTCPeerConnection. */
+        ice_servers: Vec<IceServer>,
+        /** No other candidates than the relay's. */
+        relay_only: bool,
+    },
+    /// Signalling from the box.
+    Signal {
+        /** As in docs/mqtt.md. */
+        body: Value,
+    },
+    /// It did not come to a visit.
+    Missed {
+        /** Which. */
+        call: Id,
+        /** Stable code. */
+        why: String,
+    },
+    /// The visit is over for the box.
+    Ended {
+        /** Which. */
+        call: Id,
+        /** Stable code. */
+        reason: String,
+    },
+    /// Both sides' word.
+    Receipt {
+        /** Which. */
+        call: Id,
+        /** By the box's fair clock. */
+        seconds_counted: u32,
+        /** By the page's own statement. */
+        seconds_seen: Option<u64>,
+        /** Between first media and end, not counted. */
+        seconds_lost: u64,
+        /** Stable code. */
+        reason: String,
+        /** Every signature and count holds. */
+        verified: bool,
+        /** Both words are in it. */
+        both_sides: bool,
+        /** Id to quote. */
+        receipt: Id,
+    },
+    /// The link was opened in another window.
+    Elsewhere,
+}
+
+/// What a visitor must know before joining.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Ringing {
+    /// Which.
+    pub call: Id,
+    /// Who calls.
+    pub person: String,
+    /// Whom.
+    pub contact: String,
+    /// With or without pictures.
+    pub media: Media,
+    /// Kind of visit.
+    pub class: Class,
+    /// How long, seconds of the fair clock.
+    pub slot_s: u32,
+    /// Who records; empty: nobody.
+    pub recorded_by: String,
+    /// Who watches; empty: nobody.
+    pub watched_by: String,
+    /// In words; empty: free.
+    pub price: String,
+}
+
+/// `RTCIceServer`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct IceServer {
+    /// RFC 7065.
+    pub urls: String,
+    /// Short-lived.
+    pub username: String,
+    /// Of it.
+    pub credential: String,
+}
+
+impl From<RelayCredentials> for IceServer {
+    fn from(r: RelayCredentials) -> Self {
+        Self { urls: r.url, username: r.user, credential: r.password }
+    }
+}
