@@ -60,6 +60,9 @@ fn only_the_keys_of_the_remote_enter() {
     world.event(4, 4, 1);
     world.event(2, Key::Ok.evdev(), 1);
     world.event(1, Key::Ok.evdev(), 3);
+    // No event at all, half an event.
+    world.datagram(&[]);
+    world.datagram(&[1; 11]);
     world.press(Key::Back, Motion::Down);
     world.press(Key::Back, Motion::Repeat);
     world.press(Key::Back, Motion::Up);

@@ -4,9 +4,11 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use parloir_wire::gate::GateRefusal::NoDevice;
 use parloir_wire::gate::{FromGate, ShutReason, ToGate};
+use parloir_wire::keys::{Key, Motion, to_event};
 
 use crate::harness::{LEASE, Setup, World, eventually, own_uid};
 
@@ -102,7 +104,7 @@ fn on_the_box_the_slice_is_killed_until_it_is_empty() {
     eventually("the slice is killed", || fs::read_to_string(&kill).expect("kill") == "1");
     // The slice looks empty, but someone holds the start connection: not dead.
     fs::write(&events, "populated 0\nfrozen 0\n").expect("events");
-    std::thread::sleep(std::time::Duration::from_millis(100));
+    std::thread::sleep(Duration::from_millis(100));
     let serial = world.press_ok(&arbiter);
     let _end = arbiter.prepare([8; 16], serial);
     assert_eq!(arbiter.refused().0, [8; 16], "still busy");
@@ -126,4 +128,29 @@ fn shut_closes_what_a_killed_gate_left() {
     assert_eq!(owner(&path("video0")).1, 0o600);
     assert_eq!(fs::read_to_string(path("brightness")).expect("lamp"), "0");
     assert_eq!(fs::read_to_string(path("slice/cgroup.kill")).expect("kill"), "1");
+}
+
+/// A plain file refuses EVIOCGRAB, as a device does that someone else holds.
+#[test]
+fn a_remote_that_cannot_be_grabbed_gives_no_keys() {
+    let clips = ["--bench-camera", "DIR/camera.y4m", "--bench-microphone", "DIR/microphone.wav"].map(str::to_owned);
+    let extra = ["--remote".into(), "DIR/event0".into()].into_iter().chain(clips).collect();
+    let world = World::with_files(Setup { extra, ..Setup::default() }, &["event0"]);
+    let arbiter = world.arbiter();
+    fs::write(world.dir.join("event0"), to_event(Key::Ok, Motion::Down).repeat(9)).expect("events");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(world.press_ok(&arbiter), 1, "the first key is that of the remote that may enter");
+}
+
+#[test]
+fn systemd_hears_that_gate_is_ready_and_that_it_lives() {
+    let world = World::new(Setup::default());
+    world.notices.set_read_timeout(Some(Duration::from_secs(2))).expect("timeout");
+    let hear = || {
+        let mut bytes = [0; 64];
+        let len = world.notices.recv(&mut bytes).expect("a notice within WatchdogSec=2");
+        String::from_utf8_lossy(&bytes[..len]).into_owned()
+    };
+    let heard = [hear(), hear(), hear(), hear()];
+    assert_eq!(heard, ["READY=1", "WATCHDOG=1", "WATCHDOG=1", "WATCHDOG=1"]);
 }

@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 use parloir_gate::socket;
 use parloir_wire::door_record::{self, DoorRecord};
 use parloir_wire::gate::{FromGate, GateRefusal, SIZE, ShutReason, ToGate};
-use parloir_wire::keys::{EVENT, Key, Motion};
+use parloir_wire::keys::{self, EVENT, Key, Motion};
 use parloir_wire::start::Start;
 use parloir_wire::ticket::{self, Kind, Ticket};
 use parloir_wire::{CAMERA, Id, MICROPHONE};
@@ -51,6 +51,8 @@ pub struct World {
     setup: Setup,
     gate: Child,
     reports: UnixDatagram,
+    /// What gate tells systemd.
+    pub notices: UnixDatagram,
     supervisor: Option<JoinHandle<()>>,
     over: Arc<AtomicBool>,
 }
@@ -77,12 +79,13 @@ impl World {
         }
         let reports = UnixDatagram::bind(dir.join("reports")).expect("reports");
         reports.set_read_timeout(Some(PATIENCE)).expect("timeout");
+        let notices = UnixDatagram::bind(dir.join("notices")).expect("notices");
         let over = Arc::new(AtomicBool::new(false));
         let by_slice = setup.extra.iter().any(|word| word == "slice");
         let supervisor = supervise(&dir, setup.stub_mode, by_slice, &over);
         let gate = spawn_gate(&dir, &setup);
         let door = SigningKey::from_bytes(&[9; 32]);
-        let world = Self { dir, roots, door, setup, gate, reports, supervisor: Some(supervisor), over };
+        let world = Self { dir, roots, door, setup, gate, reports, notices, supervisor: Some(supervisor), over };
         world.wait_for_socket();
         world
     }
@@ -150,12 +153,7 @@ impl World {
 
     /// Presses a key at the bench's remote door.
     pub fn press(&self, key: Key, motion: Motion) {
-        let value: i32 = match motion {
-            Motion::Up => 0,
-            Motion::Down => 1,
-            Motion::Repeat => 2,
-        };
-        self.event(1, key.evdev(), value);
+        self.datagram(&keys::to_event(key, motion));
     }
 
     pub fn event(&self, kind: u16, code: u16, value: i32) {
@@ -164,8 +162,12 @@ impl World {
         bytes[at..at + 2].copy_from_slice(&kind.to_ne_bytes());
         bytes[at + 2..at + 4].copy_from_slice(&code.to_ne_bytes());
         bytes[at + 4..].copy_from_slice(&value.to_ne_bytes());
+        self.datagram(&bytes);
+    }
+
+    pub fn datagram(&self, bytes: &[u8]) {
         let remote = UnixDatagram::unbound().expect("socket");
-        remote.send_to(&bytes, self.dir.join("remote")).expect("key");
+        remote.send_to(bytes, self.dir.join("remote")).expect("key");
     }
 
     /// OK on the remote; its serial as the arbiter hears it.
@@ -269,7 +271,7 @@ fn spawn_gate(dir: &Path, setup: &Setup) -> Child {
     command.args(["--device", &hex(DEVICE), "--site", &hex(SITE), "--roots", &path("roots.bin"), "--state", &path("state")]);
     command.args(["--socket", &path("gate.sock"), "--call-socket", &path("call.sock"), "--call-slice", &path("slice")]);
     command.args(["--arbiter-uid", &setup.arbiter_uid.unwrap_or_else(own_uid).to_string()]);
-    command.args(["--bench-remote", &path("remote")]);
+    command.args(["--bench-remote", &path("remote")]).env("NOTIFY_SOCKET", dir.join("notices"));
     if setup.extra.is_empty() {
         command.args(["--bench-camera", &path("camera.y4m"), "--bench-microphone", &path("microphone.wav")]);
     }
