@@ -54,7 +54,10 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     LOOP.set(Some(Loop { stage, canvas }));
     start_bridge(mailbox, asked)?;
     let clock = Timer::default();
-    clock.start(TimerMode::Repeated, Duration::from_secs(1), || on_stage(|stage| stage.tick(wall())));
+    clock.start(TimerMode::Repeated, Duration::from_secs(1), || {
+        on_stage(|stage| stage.tick(wall()));
+        parloir_shell::notify::watchdog();
+    });
     parloir_shell::notify::ready();
     app.run()?;
     LOOP.set(None);

@@ -100,3 +100,25 @@ async fn an_idle_screen_costs_next_to_nothing() {
     assert!(used <= Duration::from_millis(50), "1 % of a core at most, unoptimised: {used:?} in 5 s");
     screen.stop();
 }
+
+#[tokio::test]
+async fn a_live_screen_leaves_the_machine_to_the_call() {
+    let bus = Bus::start();
+    let mut arbiter = Played::start(&bus, common::in_call(Phase::Live, common::call())).await;
+    let screen = Screen::start(&bus);
+    arbiter.expect(Asked::Frames).await;
+    screen.picture("live").await;
+    let (mut before, mut used) = (screen.cpu(), Duration::ZERO);
+    let mut pace = tokio::time::interval(Duration::from_nanos(33_333_333));
+    for frame in 0..150_u8 {
+        pace.tick().await;
+        arbiter.send_both(frame);
+        if frame == 29 {
+            before = screen.cpu();
+        }
+        used = screen.cpu() - before;
+    }
+    println!("live: {used:?} of CPU for 120 far and own pictures in 4 s");
+    assert!(used <= Duration::from_millis(1600), "40 % of a core at most, unoptimised: {used:?} in 4 s");
+    screen.stop();
+}

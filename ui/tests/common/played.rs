@@ -203,10 +203,22 @@ impl Played {
 
     /// A far picture of one grey.
     pub fn send_far(&self, luma: u8) {
-        let (y, c) = (vec![luma; 1280 * 720], vec![128; 640 * 360]);
-        let picture = Picture { width: 1280, height: 720, y: &y, y_stride: 1280, u: &c, v: &c, c_stride: 640 };
+        self.send(Stream::Far, 1280, 720, &|_| luma);
+    }
+
+    /// A far and an own picture that differ everywhere from those before.
+    pub fn send_both(&self, number: u8) {
+        let texture = |i: usize| (i % 251) as u8 ^ number;
+        self.send(Stream::Far, 1280, 720, &texture);
+        self.send(Stream::SelfView, 320, 180, &texture);
+    }
+
+    fn send(&self, stream: Stream, width: u16, height: u16, luma: &dyn Fn(usize) -> u8) {
+        let (w, h) = (usize::from(width), usize::from(height));
+        let (y, c): (Vec<u8>, _) = ((0..w * h).map(luma).collect(), vec![128; w * h / 4]);
+        let picture = Picture { width, height, y: &y, y_stride: w, u: &c, v: &c, c_stride: w / 2 };
         let mut state = self.state.lock().unwrap();
-        state.frames.as_mut().expect("the frame channel was asked for").send(Stream::Far, 0, &picture).unwrap();
+        state.frames.as_mut().expect("the frame channel was asked for").send(stream, 0, &picture).unwrap();
     }
 
     pub fn cut_frames(&self) {
