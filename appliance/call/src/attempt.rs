@@ -14,7 +14,10 @@ fn forbidden() -> Vec<(&'static str, bool)> {
     let far: SocketAddr = ([127, 0, 0, 1], 9).into();
     vec![
         ("write a file in /tmp", File::create("/tmp/parloir-call-probe").is_ok()),
-        ("write a file in the working directory", OpenOptions::new().create(true).append(true).open("parloir-call-probe").is_ok()),
+        (
+            "write a file in the working directory",
+            OpenOptions::new().create(true).append(true).open("parloir-call-probe").is_ok(),
+        ),
         ("read /etc/passwd", File::open("/etc/passwd").is_ok()),
         ("list /home", std::fs::read_dir("/home").is_ok()),
         ("start a program", Command::new("/bin/true").status().is_ok()),

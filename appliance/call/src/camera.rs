@@ -60,7 +60,12 @@ impl PictureClip {
                 _ => {}
             }
         }
-        if !(2..=1920).contains(&width) || !(2..=1088).contains(&height) || width % 2 != 0 || height % 2 != 0 || !(1..=60).contains(&fps) {
+        if !(2..=1920).contains(&width)
+            || !(2..=1088).contains(&height)
+            || width % 2 != 0
+            || height % 2 != 0
+            || !(1..=60).contains(&fps)
+        {
             return Err(ClipError::Form("size or rate out of bounds"));
         }
         let start = i64::try_from(line.len() + 1).unwrap_or(0);
@@ -224,7 +229,14 @@ mod tests {
 
     #[test]
     fn files_of_another_form_are_no_clips() {
-        for bad in ["", "RIFF", "YUV4MPEG2 W4 H2 F30:1\n", "YUV4MPEG2 W4 H2 F30:1 C444\nFRAME\n123456789012", "YUV4MPEG2 W0 H2 F30:1\n", "YUV4MPEG2 W4 H2 F30000:1001\n"] {
+        for bad in [
+            "",
+            "RIFF",
+            "YUV4MPEG2 W4 H2 F30:1\n",
+            "YUV4MPEG2 W4 H2 F30:1 C444\nFRAME\n123456789012",
+            "YUV4MPEG2 W0 H2 F30:1\n",
+            "YUV4MPEG2 W4 H2 F30000:1001\n",
+        ] {
             assert!(PictureClip::open(file(bad.as_bytes())).is_err(), "{bad}");
             assert!(SoundClip::open(file(bad.as_bytes())).is_err(), "{bad}");
         }

@@ -2,7 +2,7 @@
 //! Never: blocks the thread that tells.
 //! Called by: pipeline (tells), run (listens).
 
-use gstreamer_webrtc::WebRTCSessionDescription;
+pub use gstreamer_webrtc::WebRTCSessionDescription as Offer;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use parloir_wire::lease::{Fingerprint, Trouble};
 use std::io;
@@ -12,8 +12,8 @@ use std::sync::{Arc, mpsc};
 /// What happened in the pipeline.
 #[derive(Debug)]
 pub enum Event {
-    /// The offer is made; it leaves with the plan.
-    Offer(WebRTCSessionDescription),
+    /// The offer is made.
+    Offer(Offer),
     /// A candidate of our own (RFC 8838).
     Candidate {
         /** Index of the m-line. */

@@ -3,6 +3,7 @@
 //! Called by: run.
 
 use parloir_wire::lease::{Fingerprint, Plan, Relay};
+use std::net::SocketAddr;
 
 /// What the pipeline is to keep to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct Settings {
     pub relays: Vec<RelayUri>,
     /// The relay is the only way out.
     pub relay_only: bool,
+    /// A visit without pictures of ours: the plan's picture is 0x0.
+    pub voice_only: bool,
     /// Largest picture and its rate.
     pub picture: PictureLimits,
     /// Bit rates.
@@ -23,19 +26,23 @@ pub struct Settings {
 
 /// A relay's URI with its credentials; never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub struct RelayUri(String);
+pub struct RelayUri {
+    uri: String,
+    /// Where it is; `None` when it has a name.
+    pub address: Option<SocketAddr>,
+}
 
 impl RelayUri {
-    /// For the ICE agent only.
+    /// With the credentials: for the ICE agent only.
     #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
+    pub fn uri(&self) -> &str {
+        &self.uri
     }
 }
 
 impl core::fmt::Debug for RelayUri {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("RelayUri(..)")
+        write!(f, "RelayUri({:?})", self.address)
     }
 }
 
@@ -94,14 +101,21 @@ pub enum PlanError {
 /// # Errors
 /// See [`PlanError`].
 pub fn read(plan: &Plan) -> Result<Settings, PlanError> {
-    let picture = PictureLimits { width: plan.width, height: plan.height, fps: plan.fps };
+    let voice_only = (plan.width, plan.height, plan.fps) == (0, 0, 0);
+    let (picture, video) = if voice_only {
+        (PictureLimits::default(), Rates::default())
+    } else {
+        let video = Rates { min: plan.min_kbps, start: plan.start_kbps, max: plan.max_kbps, audio: plan.audio_kbps };
+        (PictureLimits { width: plan.width, height: plan.height, fps: plan.fps }, video)
+    };
     let even = picture.width.is_multiple_of(2) && picture.height.is_multiple_of(2);
     let within = (320..=1920).contains(&picture.width) && (180..=1080).contains(&picture.height);
     if !even || !within || !(10..=60).contains(&picture.fps) {
         return Err(PlanError::Picture);
     }
-    let rates = Rates { min: plan.min_kbps, start: plan.start_kbps, max: plan.max_kbps, audio: plan.audio_kbps };
-    let ordered = (50..=20_000).contains(&rates.min) && rates.min <= rates.start && rates.start <= rates.max && rates.max <= 20_000;
+    let rates = Rates { audio: plan.audio_kbps, ..video };
+    let ordered =
+        (50..=20_000).contains(&rates.min) && rates.min <= rates.start && rates.start <= rates.max && rates.max <= 20_000;
     if !ordered || !(6..=256).contains(&rates.audio) {
         return Err(PlanError::Rates);
     }
@@ -110,6 +124,7 @@ pub fn read(plan: &Plan) -> Result<Settings, PlanError> {
         far: plan.far.clone(),
         relays: plan.relays.iter().map(relay_uri).collect::<Result<_, _>>()?,
         relay_only: !plan.direct,
+        voice_only,
         picture,
         rates,
     })
@@ -134,7 +149,8 @@ fn relay_uri(relay: &Relay) -> Result<RelayUri, PlanError> {
         return Err(PlanError::Relay);
     }
     let (user, password) = (percent(&relay.user), percent(&relay.password));
-    Ok(RelayUri(format!("{scheme}://{user}:{password}@{host}:{port}?transport={transport}")))
+    let uri = format!("{scheme}://{user}:{password}@{host}:{port}?transport={transport}");
+    Ok(RelayUri { uri, address: address.parse().ok() })
 }
 
 /// Percent-encoding of everything but RFC 3986's unreserved characters.
@@ -179,20 +195,43 @@ mod tests {
     #[test]
     fn a_relay_keeps_its_credentials_whatever_they_contain() {
         let read = read(&with_relay("turn:127.0.0.1:3478?transport=udp")).unwrap();
-        assert_eq!(read.relays[0].expose(), "turn://1700%3Aa%2Fb:p%40ss%2B%3D@127.0.0.1:3478?transport=udp");
+        assert_eq!(read.relays[0].uri(), "turn://1700%3Aa%2Fb:p%40ss%2B%3D@127.0.0.1:3478?transport=udp");
         assert!(read.relay_only);
         assert!(!format!("{read:?}").contains("ss"), "a password is never printed");
     }
 
     #[test]
     fn relays_that_are_not_rfc_7065_are_refused() {
-        for bad in ["", "turn", "stun:h:1", "turn:h", "turn::1", "turn:h:x", "turn:u@h:1", "turn:h/x:1", "turn:h:1?x", "turn:[h]:1", "turn:h:70000"]
-        {
+        for bad in [
+            "",
+            "turn",
+            "stun:h:1",
+            "turn:h",
+            "turn::1",
+            "turn:h:x",
+            "turn:u@h:1",
+            "turn:h/x:1",
+            "turn:h:1?x",
+            "turn:[h]:1",
+            "turn:h:70000",
+        ] {
             assert_eq!(read(&with_relay(bad)), Err(PlanError::Relay), "{bad}");
         }
-        for good in ["turn:relay.example:3478", "turn:[::1]:3478", "turn:10.0.0.1:3478?transport=tcp", "turns:relay.example:5349?transport=tcp"] {
+        for good in [
+            "turn:relay.example:3478",
+            "turn:[::1]:3478",
+            "turn:10.0.0.1:3478?transport=tcp",
+            "turns:relay.example:5349?transport=tcp",
+        ] {
             assert!(read(&with_relay(good)).is_ok(), "{good}");
         }
+    }
+
+    #[test]
+    fn a_plan_without_pictures_is_a_voice_visit() {
+        let voice = Plan { width: 0, height: 0, fps: 0, max_kbps: 0, start_kbps: 0, min_kbps: 0, ..plan() };
+        assert!(read(&voice).unwrap().voice_only && !read(&plan()).unwrap().voice_only);
+        assert_eq!(read(&Plan { fps: 30, ..voice }), Err(PlanError::Picture));
     }
 
     #[test]

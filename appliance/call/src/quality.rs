@@ -76,7 +76,12 @@ impl Ladder {
     fn now(&self, kbps: u32) -> Video {
         let Some((twelfths, fps, _)) = LADDER.get(self.step) else { return Video::SoundOnly };
         let scale = |n: u16| u16::try_from(u32::from(n) * twelfths / 12).unwrap_or(n) & !1;
-        Video::Pictures(Rung { width: scale(self.limits.width), height: scale(self.limits.height), fps: self.limits.fps.min(*fps), kbps })
+        Video::Pictures(Rung {
+            width: scale(self.limits.width),
+            height: scale(self.limits.height),
+            fps: self.limits.fps.min(*fps),
+            kbps,
+        })
     }
 
     fn usable(&self, estimate_kbps: u32) -> u32 {
@@ -111,7 +116,16 @@ mod tests {
         let seen: Vec<_> = [1500, 700, 500, 300, 180, 130, 90, 64].map(|e| size(l.follow(e))).to_vec();
         assert_eq!(
             seen,
-            [(1280, 720, 30), (960, 540, 30), (960, 540, 30), (640, 360, 30), (426, 240, 30), (426, 240, 20), (0, 0, 0), (0, 0, 0)]
+            [
+                (1280, 720, 30),
+                (960, 540, 30),
+                (960, 540, 30),
+                (640, 360, 30),
+                (426, 240, 30),
+                (426, 240, 20),
+                (0, 0, 0),
+                (0, 0, 0)
+            ]
         );
     }
 

@@ -2,11 +2,11 @@
 //! Never: decodes, judges a certificate, or outlives its lease.
 //! Called by: main.
 
-use crate::events::{Event, Events};
+use crate::events::{Event, Events, Offer};
 use crate::lease::{LeaseError, Socket};
 use crate::pipeline::{Identity, Pipeline, PipelineError, Screen, Source};
 use crate::plan::{self, Settings};
-use crate::quality::Ladder;
+use crate::quality::{Ladder, Video};
 use crate::sdp;
 use crate::watchdog::{Turn, Watchdog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -78,7 +78,9 @@ fn begin(start: &Socket) -> Result<(Id, Socket), RunError> {
         let _ = poll(&mut fds, PollTimeout::NONE);
         match start.next_start()? {
             Some((Start::Begin { lease }, Some(fd))) => return Ok((lease, Socket::new(fd, "arbiter's socket"))),
-            Some(_) => return Err(LeaseError::Descriptors("start connection: does not begin with Begin and its descriptor").into()),
+            Some(_) => {
+                return Err(LeaseError::Descriptors("start connection: does not begin with Begin and its descriptor").into());
+            }
             None => {}
         }
     }
@@ -97,7 +99,6 @@ struct Visit {
     pipeline: Option<Pipeline>,
     /// Of the pipeline; grows with each re-call.
     number: u32,
-    offer: Option<String>,
     settings: Option<Settings>,
     connected: bool,
     ladder: Ladder,
@@ -140,7 +141,6 @@ impl Visit {
             identity: None,
             pipeline: None,
             number: 0,
-            offer: None,
             settings: None,
             connected: false,
             ladder: Ladder::new(plan::PictureLimits::default(), plan::Rates::default()),
@@ -265,7 +265,7 @@ impl Visit {
             (self.figures.bytes_in, self.figures.bytes_out) = (0, 0);
         }
         self.number += 1;
-        (self.offer, self.connected) = (None, false);
+        self.connected = false;
         let Some(identity) = &self.identity else { return };
         match Pipeline::build(identity, &self.screen, &self.events.post(self.number)) {
             Ok(pipeline) => {
@@ -273,6 +273,8 @@ impl Visit {
                 pipeline.hold(self.held);
                 self.pipeline = Some(pipeline);
                 self.open_sources(CAMERA | MICROPHONE);
+                self.arbiter.tell(&Fact::Ready { at_ns: BootTime::now_ns() });
+                self.connect();
             }
             Err(e) => self.trouble(Trouble::Pipeline, e.to_string()),
         }
@@ -290,6 +292,7 @@ impl Visit {
                         return self.trouble(Trouble::Pipeline, "a plan that is not newer");
                     }
                     self.said.clear();
+                    self.settings = None;
                     self.build();
                 }
                 self.ladder = Ladder::new(settings.picture, settings.rates);
@@ -300,20 +303,26 @@ impl Visit {
         }
     }
 
-    /// Connects as soon as there are an offer and a plan.
+    /// Connects as soon as there are a pipeline and a plan.
     fn connect(&mut self) {
-        let (Some(pipeline), Some(offer), Some(settings)) = (&self.pipeline, &self.offer, &self.settings) else { return };
-        let Some(identity) = self.identity.as_ref().filter(|_| !self.connected) else { return };
-        let sdp = match sdp::finish_offer(offer, &identity.fingerprint, settings.rates.start) {
-            Ok(sdp) => sdp,
-            Err(e) => return self.trouble(Trouble::Pipeline, e.to_string()),
-        };
-        let generation = settings.generation;
-        pipeline.set_video(self.ladder.start());
+        let (Some(pipeline), Some(settings), false) = (&self.pipeline, &self.settings, self.connected) else { return };
+        pipeline.set_video(if settings.voice_only { Video::SoundOnly } else { self.ladder.start() });
         let result = pipeline.connect(settings);
         self.connected = true;
-        self.say(Signal::Offer { generation, sdp });
         self.check(Trouble::Pipeline, result);
+    }
+
+    fn offer(&mut self, offer: &Offer) {
+        let (Some(pipeline), Some(settings), Some(identity)) = (&self.pipeline, &self.settings, &self.identity) else { return };
+        let text = offer.sdp().as_text().unwrap_or_default();
+        match sdp::finish_offer(&text, &identity.fingerprint, settings.rates.start) {
+            Ok(sdp) => {
+                let generation = settings.generation;
+                pipeline.gather(offer);
+                self.say(Signal::Offer { generation, sdp });
+            }
+            Err(e) => self.trouble(Trouble::Pipeline, e.to_string()),
+        }
     }
 
     fn say(&mut self, message: Signal) {
@@ -384,12 +393,7 @@ impl Visit {
 
     fn event(&mut self, event: Event) {
         match event {
-            Event::Offer(offer) => {
-                let Some(pipeline) = &self.pipeline else { return };
-                self.offer = Some(pipeline.take_offer(offer));
-                self.arbiter.tell(&Fact::Ready { at_ns: BootTime::now_ns() });
-                self.connect();
-            }
+            Event::Offer(offer) => self.offer(&offer),
             Event::Candidate { mline, text } => {
                 let generation = self.settings.as_ref().map_or(0, |s| s.generation);
                 self.say(Signal::Candidate { generation, mline, candidate: text });
@@ -408,7 +412,7 @@ impl Visit {
             Event::Estimate(kbps) => {
                 self.figures.estimate_kbps = kbps;
                 let video = self.ladder.follow(kbps);
-                if let Some(p) = &self.pipeline {
+                if let (Some(p), Some(Settings { voice_only: false, .. })) = (&self.pipeline, &self.settings) {
                     p.set_video(video);
                 }
             }

@@ -7,8 +7,8 @@
 //! file to write, no bus to reach: stream sockets of the UNIX family are refused.
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr,
-    RulesetStatus, Scope,
+    ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
+    RulesetCreatedAttr, RulesetStatus, Scope,
 };
 use nix::libc;
 use seccompiler::{
@@ -19,9 +19,25 @@ use std::path::PathBuf;
 
 /// Read by the dynamic linker, GStreamer, OpenSSL, the resolver (a relay may have a name) and ALSA.
 const READABLE: &[&str] = &[
-    "/usr/lib", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/ssl/openssl.cnf", "/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf",
-    "/etc/host.conf", "/etc/gai.conf", "/usr/share/alsa", "/etc/alsa", "/etc/asound.conf", "/dev/urandom", "/proc/self", "/proc/cpuinfo",
-    "/proc/filesystems", "/proc/sys/crypto", "/sys/devices/system",
+    "/usr/lib",
+    "/lib",
+    "/lib64",
+    "/etc/ld.so.cache",
+    "/etc/ssl/openssl.cnf",
+    "/etc/hosts",
+    "/etc/resolv.conf",
+    "/etc/nsswitch.conf",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/usr/share/alsa",
+    "/etc/alsa",
+    "/etc/asound.conf",
+    "/dev/urandom",
+    "/proc/self",
+    "/proc/cpuinfo",
+    "/proc/filesystems",
+    "/proc/sys/crypto",
+    "/sys/devices/system",
 ];
 /// Ports of TURN over TCP and TLS (RFC 8656), and the one that firewalls leave open.
 const RELAY_PORTS: &[u16] = &[443, 3478, 5349];
@@ -83,7 +99,12 @@ fn close_files(registry: PathBuf, generated: PathBuf) -> Result<Files, SandboxEr
     let read_file = BitFlags::from(AccessFs::ReadFile);
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
     // OpenH264, libav and ORC write nothing; ORC makes a file here, unlinks it and maps it twice: once to write, once to run.
-    let generate = AccessFs::ReadFile | AccessFs::ReadDir | AccessFs::WriteFile | AccessFs::MakeReg | AccessFs::RemoveFile | AccessFs::Truncate;
+    let generate = AccessFs::ReadFile
+        | AccessFs::ReadDir
+        | AccessFs::WriteFile
+        | AccessFs::MakeReg
+        | AccessFs::RemoveFile
+        | AccessFs::Truncate;
     let mut rules = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(abi))
@@ -128,17 +149,21 @@ fn allow_list() -> Result<BpfProgram, SandboxError> {
         let all = conditions.iter().map(|(at, is, value)| If::new(*at, Len::Dword, is.clone(), *value));
         SeccompRule::new(all.collect::<Result<_, _>>().map_err(kernel)?).map_err(kernel)
     };
-    let (unix, inet, inet6, netlink) = (libc::AF_UNIX as u64, libc::AF_INET as u64, libc::AF_INET6 as u64, libc::AF_NETLINK as u64);
+    let (unix, inet, inet6, netlink) =
+        (libc::AF_UNIX as u64, libc::AF_INET as u64, libc::AF_INET6 as u64, libc::AF_NETLINK as u64);
     let datagram = (1, Is::MaskedEq(0xF), libc::SOCK_DGRAM as u64);
     let stream = (1, Is::MaskedEq(0xF), libc::SOCK_STREAM as u64);
-    rules.insert(libc::SYS_socket, vec![
-        rule(&[(0, Is::Eq, unix), datagram.clone()])?,
-        rule(&[(0, Is::Eq, inet), datagram.clone()])?,
-        rule(&[(0, Is::Eq, inet6), datagram])?,
-        rule(&[(0, Is::Eq, inet), stream.clone()])?,
-        rule(&[(0, Is::Eq, inet6), stream])?,
-        rule(&[(0, Is::Eq, netlink), (2, Is::Eq, libc::NETLINK_ROUTE as u64)])?,
-    ]);
+    rules.insert(
+        libc::SYS_socket,
+        vec![
+            rule(&[(0, Is::Eq, unix), datagram.clone()])?,
+            rule(&[(0, Is::Eq, inet), datagram.clone()])?,
+            rule(&[(0, Is::Eq, inet6), datagram])?,
+            rule(&[(0, Is::Eq, inet), stream.clone()])?,
+            rule(&[(0, Is::Eq, inet6), stream])?,
+            rule(&[(0, Is::Eq, netlink), (2, Is::Eq, libc::NETLINK_ROUTE as u64)])?,
+        ],
+    );
     rules.insert(libc::SYS_socketpair, vec![rule(&[(0, Is::Eq, unix)])?]);
     // Threads, not processes.
     let thread = libc::CLONE_THREAD as u64;
@@ -151,11 +176,18 @@ fn allow_list() -> Result<BpfProgram, SandboxError> {
         rules.insert(call, one.into_iter().map(|prot| rule(&[(2, Is::MaskedEq(both), prot)])).collect::<Result<_, _>>()?);
     }
     rules.insert(libc::SYS_ioctl, vec![rule(&[(1, Is::Ne, TIOCSTI), (1, Is::Ne, TIOCLINUX)])?]);
-    rules.insert(libc::SYS_prctl, vec![rule(&[(0, Is::Eq, libc::PR_SET_NAME as u64)])?, rule(&[(0, Is::Eq, libc::PR_GET_NAME as u64)])?]);
+    rules.insert(
+        libc::SYS_prctl,
+        vec![rule(&[(0, Is::Eq, libc::PR_SET_NAME as u64)])?, rule(&[(0, Is::Eq, libc::PR_GET_NAME as u64)])?],
+    );
     compile(rules, SeccompAction::Errno(libc::EPERM as u32), SeccompAction::Allow)
 }
 
-fn compile(rules: BTreeMap<i64, Vec<SeccompRule>>, otherwise: SeccompAction, then: SeccompAction) -> Result<BpfProgram, SandboxError> {
+fn compile(
+    rules: BTreeMap<i64, Vec<SeccompRule>>,
+    otherwise: SeccompAction,
+    then: SeccompAction,
+) -> Result<BpfProgram, SandboxError> {
     let arch = std::env::consts::ARCH.try_into().map_err(kernel)?;
     SeccompFilter::new(rules, otherwise, then, arch).map_err(kernel)?.try_into().map_err(kernel)
 }
@@ -163,29 +195,113 @@ fn compile(rules: BTreeMap<i64, Vec<SeccompRule>>, otherwise: SeccompAction, the
 /// Calls that take no argument worth a look. Not here, and so refused: starting programs, tracing, mounting, namespaces, keys, BPF, io_uring, listening.
 const ALLOWED: &[i64] = &[
     // Memory and threads.
-    libc::SYS_brk, libc::SYS_munmap, libc::SYS_mremap, libc::SYS_madvise, libc::SYS_mlock, libc::SYS_munlock, libc::SYS_msync, libc::SYS_futex,
-    libc::SYS_set_robust_list, libc::SYS_get_robust_list, libc::SYS_rseq, libc::SYS_membarrier, libc::SYS_sched_yield,
-    libc::SYS_sched_getaffinity, libc::SYS_sched_setaffinity, libc::SYS_sched_getattr, libc::SYS_sched_setattr, libc::SYS_sched_getparam,
-    libc::SYS_sched_getscheduler, libc::SYS_sched_setscheduler, libc::SYS_sched_get_priority_max, libc::SYS_sched_get_priority_min,
-    libc::SYS_getpriority, libc::SYS_setpriority, libc::SYS_get_mempolicy, libc::SYS_set_mempolicy, libc::SYS_exit, libc::SYS_exit_group,
-    libc::SYS_gettid, libc::SYS_getpid, libc::SYS_getppid, libc::SYS_tgkill, libc::SYS_set_tid_address, libc::SYS_getcpu,
+    libc::SYS_brk,
+    libc::SYS_munmap,
+    libc::SYS_mremap,
+    libc::SYS_madvise,
+    libc::SYS_mlock,
+    libc::SYS_munlock,
+    libc::SYS_msync,
+    libc::SYS_futex,
+    libc::SYS_set_robust_list,
+    libc::SYS_get_robust_list,
+    libc::SYS_rseq,
+    libc::SYS_membarrier,
+    libc::SYS_sched_yield,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sched_setaffinity,
+    libc::SYS_sched_getattr,
+    libc::SYS_sched_setattr,
+    libc::SYS_sched_getparam,
+    libc::SYS_sched_getscheduler,
+    libc::SYS_sched_setscheduler,
+    libc::SYS_sched_get_priority_max,
+    libc::SYS_sched_get_priority_min,
+    libc::SYS_getpriority,
+    libc::SYS_setpriority,
+    libc::SYS_get_mempolicy,
+    libc::SYS_set_mempolicy,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_gettid,
+    libc::SYS_getpid,
+    libc::SYS_getppid,
+    libc::SYS_tgkill,
+    libc::SYS_set_tid_address,
+    libc::SYS_getcpu,
     // Signals and time.
-    libc::SYS_rt_sigaction, libc::SYS_rt_sigprocmask, libc::SYS_rt_sigreturn, libc::SYS_sigaltstack, libc::SYS_restart_syscall,
-    libc::SYS_clock_gettime, libc::SYS_clock_getres, libc::SYS_clock_nanosleep, libc::SYS_nanosleep, libc::SYS_gettimeofday,
-    libc::SYS_timerfd_create, libc::SYS_timerfd_settime, libc::SYS_timerfd_gettime,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_sigaltstack,
+    libc::SYS_restart_syscall,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_getres,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_nanosleep,
+    libc::SYS_gettimeofday,
+    libc::SYS_timerfd_create,
+    libc::SYS_timerfd_settime,
+    libc::SYS_timerfd_gettime,
     // Descriptors.
-    libc::SYS_read, libc::SYS_write, libc::SYS_readv, libc::SYS_writev, libc::SYS_pread64, libc::SYS_close, libc::SYS_dup, libc::SYS_dup3,
-    libc::SYS_fcntl, libc::SYS_lseek, libc::SYS_ppoll, libc::SYS_pselect6, libc::SYS_epoll_create1, libc::SYS_epoll_ctl,
-    libc::SYS_epoll_pwait, libc::SYS_eventfd2, libc::SYS_pipe2, libc::SYS_memfd_create, libc::SYS_ftruncate,
+    libc::SYS_read,
+    libc::SYS_write,
+    libc::SYS_readv,
+    libc::SYS_writev,
+    libc::SYS_pread64,
+    libc::SYS_close,
+    libc::SYS_dup,
+    libc::SYS_dup3,
+    libc::SYS_fcntl,
+    libc::SYS_lseek,
+    libc::SYS_ppoll,
+    libc::SYS_pselect6,
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_eventfd2,
+    libc::SYS_pipe2,
+    libc::SYS_memfd_create,
+    libc::SYS_ftruncate,
     // Files; Landlock says which.
-    libc::SYS_openat, libc::SYS_newfstatat, libc::SYS_fstat, libc::SYS_statx, libc::SYS_statfs, libc::SYS_fstatfs, libc::SYS_readlinkat,
-    libc::SYS_faccessat, libc::SYS_faccessat2, libc::SYS_getdents64, libc::SYS_unlinkat, libc::SYS_getcwd,
+    libc::SYS_openat,
+    libc::SYS_newfstatat,
+    libc::SYS_fstat,
+    libc::SYS_statx,
+    libc::SYS_statfs,
+    libc::SYS_fstatfs,
+    libc::SYS_readlinkat,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_getdents64,
+    libc::SYS_unlinkat,
+    libc::SYS_getcwd,
     // Network.
-    libc::SYS_connect, libc::SYS_bind, libc::SYS_sendto, libc::SYS_recvfrom, libc::SYS_sendmsg, libc::SYS_recvmsg, libc::SYS_sendmmsg,
-    libc::SYS_recvmmsg, libc::SYS_shutdown, libc::SYS_getsockname, libc::SYS_getpeername, libc::SYS_setsockopt, libc::SYS_getsockopt,
+    libc::SYS_connect,
+    libc::SYS_bind,
+    libc::SYS_sendto,
+    libc::SYS_recvfrom,
+    libc::SYS_sendmsg,
+    libc::SYS_recvmsg,
+    libc::SYS_sendmmsg,
+    libc::SYS_recvmmsg,
+    libc::SYS_shutdown,
+    libc::SYS_getsockname,
+    libc::SYS_getpeername,
+    libc::SYS_setsockopt,
+    libc::SYS_getsockopt,
     // Self-knowledge.
-    libc::SYS_uname, libc::SYS_sysinfo, libc::SYS_getrandom, libc::SYS_getuid, libc::SYS_geteuid, libc::SYS_getgid, libc::SYS_getegid,
-    libc::SYS_getrusage, libc::SYS_prlimit64, libc::SYS_getresuid, libc::SYS_getresgid,
+    libc::SYS_uname,
+    libc::SYS_sysinfo,
+    libc::SYS_getrandom,
+    libc::SYS_getuid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getegid,
+    libc::SYS_getrusage,
+    libc::SYS_prlimit64,
+    libc::SYS_getresuid,
+    libc::SYS_getresgid,
     // Older forms, which some architectures do not have.
     #[cfg(target_arch = "x86_64")]
     libc::SYS_open,

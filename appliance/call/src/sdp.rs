@@ -143,7 +143,11 @@ pub fn check_candidate(candidate: &str) -> Result<bool, SdpRefused> {
     let [foundation, component, transport, priority, address, port, typ, kind, ..] = words[..] else {
         return refuse("too few fields");
     };
-    if foundation.is_empty() || !matches!(component, "1" | "2") || priority.parse::<u32>().is_err() || port.parse::<u16>().is_err() {
+    if foundation.is_empty()
+        || !matches!(component, "1" | "2")
+        || priority.parse::<u32>().is_err()
+        || port.parse::<u16>().is_err()
+    {
         return refuse("a field that is not a number");
     }
     if !matches!(transport.to_ascii_lowercase().as_str(), "udp" | "tcp") || typ != "typ" {
@@ -211,9 +215,15 @@ mod tests {
         assert_eq!(check_candidate("candidate:1 1 udp 2130706431 2001:db8::1 5000 typ relay raddr :: rport 9"), Ok(true));
         assert_eq!(check_candidate("candidate:1 1 udp 1 0123-4567.local 5000 typ host"), Ok(false));
         assert_eq!(check_candidate("candidate:1 1 tcp 1 192.0.2.1 9 typ host tcptype active"), Ok(false));
-        for bad in ["", "candidate:", "candidate:1 3 udp 1 192.0.2.1 1 typ host", "candidate:1 1 udp x 192.0.2.1 1 typ host",
-            "candidate:1 1 udp 1 192.0.2.1 99999 typ host", "candidate:1 1 sctp 1 192.0.2.1 1 typ host", "candidate:1 1 udp 1 192.0.2.1 1 typ moon"]
-        {
+        for bad in [
+            "",
+            "candidate:",
+            "candidate:1 3 udp 1 192.0.2.1 1 typ host",
+            "candidate:1 1 udp x 192.0.2.1 1 typ host",
+            "candidate:1 1 udp 1 192.0.2.1 99999 typ host",
+            "candidate:1 1 sctp 1 192.0.2.1 1 typ host",
+            "candidate:1 1 udp 1 192.0.2.1 1 typ moon",
+        ] {
             assert!(check_candidate(bad).is_err(), "{bad}");
         }
     }

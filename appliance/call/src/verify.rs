@@ -69,7 +69,12 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_is_refused_even_if_zeros_are_granted() {
-        for bad in ["", "rubbish", "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----", "-----BEGIN CERTIFICATE-----\n%%\n-----END CERTIFICATE-----"] {
+        for bad in [
+            "",
+            "rubbish",
+            "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----",
+            "-----BEGIN CERTIFICATE-----\n%%\n-----END CERTIFICATE-----",
+        ] {
             assert_eq!(judge(bad, &[[0; 32]]), Verdict::Refused([0; 32]), "{bad}");
         }
     }

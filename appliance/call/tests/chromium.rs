@@ -87,9 +87,9 @@ fn both_ends_see_and_hear_through_the_relay_only_and_the_process_ends_with_gate(
     let _alone = alone();
     let relay = Relay::start();
     let mut browser = Browser::start();
-    browser.relay(&relay.url, Relay::USER, Relay::PASSWORD);
+    let password = browser.relay(&relay);
     let mut call = Call::start();
-    let plan = Call::plan(browser.prepare(), Some(relay.for_plan()));
+    let plan = Call::plan(browser.prepare(), Some(relay.for_plan(&password)));
     both_see_and_hear(&browser, &call, &plan);
     assert_eq!(browser.figures()["local"], "relay");
     let (lived, status) = call.hang_up(true);

@@ -10,7 +10,8 @@ use support::{Call, alone};
 
 #[test]
 fn the_sandbox_holds_and_every_element_starts_inside_it() {
-    let out = Command::new(env!("CARGO_BIN_EXE_parloir-call")).arg("--probe").envs(support::sandbox_environment()).output().unwrap();
+    let out =
+        Command::new(env!("CARGO_BIN_EXE_parloir-call")).arg("--probe").envs(support::sandbox_environment()).output().unwrap();
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success() && text.trim() == "ok", "{text}{}", String::from_utf8_lossy(&out.stderr));
 }

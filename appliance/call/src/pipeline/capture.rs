@@ -63,7 +63,11 @@ pub fn trouble_of(path: &str) -> Option<Trouble> {
 
 /// Builds both ways out, without their sources.
 pub fn build(
-    pipeline: &gstreamer::Pipeline, webrtc: &gstreamer::Element, gate: &Arc<Gate>, screen: &Screen, own: &Fingerprint,
+    pipeline: &gstreamer::Pipeline,
+    webrtc: &gstreamer::Element,
+    gate: &Arc<Gate>,
+    screen: &Screen,
+    own: &Fingerprint,
 ) -> Result<Capture, PipelineError> {
     // SSRCs are random by way of the certificate's hash; the last bit keeps them apart.
     let ssrc = u32::from_le_bytes([own[0], own[1], own[2], own[3]]) & !1;
@@ -75,7 +79,10 @@ pub fn build(
 }
 
 fn sound_out(
-    pipeline: &gstreamer::Pipeline, webrtc: &gstreamer::Element, gate: &Arc<Gate>, ssrc: u32,
+    pipeline: &gstreamer::Pipeline,
+    webrtc: &gstreamer::Element,
+    gate: &Arc<Gate>,
+    ssrc: u32,
 ) -> Result<(gstreamer::Element, gstreamer::Element, gstreamer::Element), PipelineError> {
     let microphone = make("queue", MICROPHONE)?;
     leaky(&microphone, 5);
@@ -98,7 +105,11 @@ fn sound_out(
 }
 
 fn pictures_out(
-    pipeline: &gstreamer::Pipeline, webrtc: &gstreamer::Element, gate: &Arc<Gate>, ssrc: u32, fps: &Arc<AtomicU8>,
+    pipeline: &gstreamer::Pipeline,
+    webrtc: &gstreamer::Element,
+    gate: &Arc<Gate>,
+    ssrc: u32,
+    fps: &Arc<AtomicU8>,
 ) -> Result<(gstreamer::Element, gstreamer::Element, gstreamer::Element), PipelineError> {
     let camera = make("tee", CAMERA)?;
     camera.set_property("allow-not-linked", true);
@@ -140,7 +151,10 @@ fn pictures_out(
 }
 
 fn self_view(
-    pipeline: &gstreamer::Pipeline, camera: &gstreamer::Element, gate: &Arc<Gate>, screen: &Screen,
+    pipeline: &gstreamer::Pipeline,
+    camera: &gstreamer::Element,
+    gate: &Arc<Gate>,
+    screen: &Screen,
 ) -> Result<(), PipelineError> {
     let queue = make("queue", "self-queue")?;
     leaky(&queue, 1);
@@ -157,7 +171,13 @@ fn self_view(
 
 /// Links a payloader to a new request pad of `webrtcbin`, guarded, with what the section prefers.
 fn enter(
-    webrtc: &gstreamer::Element, name: &str, from: &gstreamer::Element, kind: &str, ssrc: u32, gate: &Arc<Gate>, what: Guard,
+    webrtc: &gstreamer::Element,
+    name: &str,
+    from: &gstreamer::Element,
+    kind: &str,
+    ssrc: u32,
+    gate: &Arc<Gate>,
+    what: Guard,
 ) -> Result<(), PipelineError> {
     let sink = webrtc.request_pad_simple(name).ok_or_else(|| PipelineError::Element(format!("webrtcbin gives no {name}")))?;
     let transceiver: webrtc::WebRTCRTPTransceiver = sink.property("transceiver");
@@ -244,14 +264,21 @@ impl Capture {
                     clip.width, clip.height, clip.fps
                 );
                 let feed = feeder("camera-source", &form)?;
-                self.play(&feed, Pace::new(Instant::now(), clip.fps.into(), 1), 1_000_000_000 / u64::from(clip.fps), Trouble::Camera, post, {
-                    let bytes = clip.frame_bytes();
-                    move |n| {
-                        let mut buffer = gstreamer::Buffer::with_size(bytes).ok()?;
-                        clip.read(n, buffer.get_mut()?.map_writable().ok()?.as_mut_slice()).ok()?;
-                        Some(buffer)
-                    }
-                });
+                self.play(
+                    &feed,
+                    Pace::new(Instant::now(), clip.fps.into(), 1),
+                    1_000_000_000 / u64::from(clip.fps),
+                    Trouble::Camera,
+                    post,
+                    {
+                        let bytes = clip.frame_bytes();
+                        move |n| {
+                            let mut buffer = gstreamer::Buffer::with_size(bytes).ok()?;
+                            clip.read(n, buffer.get_mut()?.map_writable().ok()?.as_mut_slice()).ok()?;
+                            Some(buffer)
+                        }
+                    },
+                );
                 feed.upcast()
             }
             Source::Device => device(
@@ -285,7 +312,12 @@ impl Capture {
 
     /// A thread that feeds a clip at its pace, time-stamped by its own number, until the source or the visit ends.
     fn play(
-        &self, feed: &AppSrc, mut pace: Pace, unit_ns: u64, trouble: Trouble, post: &Post,
+        &self,
+        feed: &AppSrc,
+        mut pace: Pace,
+        unit_ns: u64,
+        trouble: Trouble,
+        post: &Post,
         read: impl Fn(u64) -> Option<gstreamer::Buffer> + Send + 'static,
     ) {
         let (feed, stop, post) = (feed.clone(), self.stop.clone(), post.clone());
@@ -331,7 +363,11 @@ fn device(name: &str, description: &str) -> Result<gstreamer::Element, PipelineE
     Ok(bin.upcast())
 }
 
-fn enter_source(pipeline: &gstreamer::Pipeline, source: &gstreamer::Element, to: &gstreamer::Element) -> Result<(), PipelineError> {
+fn enter_source(
+    pipeline: &gstreamer::Pipeline,
+    source: &gstreamer::Element,
+    to: &gstreamer::Element,
+) -> Result<(), PipelineError> {
     pipeline.add(source)?;
     source.link(to)?;
     source.sync_state_with_parent()?;

@@ -24,12 +24,65 @@ use std::sync::{Arc, Mutex};
 /// Every element that may be in a pipeline of this process. None of them writes to a disk or to a host other than ICE's. An element that is not here ends
 /// the visit before it handles a sample.
 pub const ALLOWED: &[&str] = &[
-    "pipeline", "bin", "GstAppSrc", "GstAppSink", "TransportSendBin", "TransportReceiveBin", "appsrc", "appsink", "tee", "queue", "capsfilter", "capssetter", "identity", "fakesink", "funnel", "clocksync",
-    "videoconvert", "videoscale", "jpegdec", "v4l2src", "openh264enc", "h264parse", "rtph264pay", "rtph264depay", "avdec_h264",
-    "audioconvert", "audioresample", "volume", "level", "alsasrc", "alsasink", "opusenc", "opusdec", "rtpopuspay", "rtpopusdepay",
-    "webrtcbin", "rtpbin", "rtpsession", "rtpssrcdemux", "rtpptdemux", "rtpjitterbuffer", "rtpstorage", "rtprtxsend", "rtprtxreceive",
-    "rtpulpfecdec", "rtpulpfecenc", "rtpreddec", "rtpredenc", "rtpfunnel", "rtpgccbwe",
-    "dtlssrtpenc", "dtlssrtpdec", "dtlssrtpdemux", "dtlsenc", "dtlsdec", "srtpenc", "srtpdec", "nicesink", "nicesrc",
+    "pipeline",
+    "bin",
+    "GstAppSrc",
+    "GstAppSink",
+    "TransportSendBin",
+    "TransportReceiveBin",
+    "appsrc",
+    "appsink",
+    "tee",
+    "queue",
+    "capsfilter",
+    "capssetter",
+    "identity",
+    "fakesink",
+    "funnel",
+    "clocksync",
+    "videoconvert",
+    "videoscale",
+    "jpegdec",
+    "v4l2src",
+    "openh264enc",
+    "h264parse",
+    "rtph264pay",
+    "rtph264depay",
+    "avdec_h264",
+    "audioconvert",
+    "audioresample",
+    "volume",
+    "level",
+    "alsasrc",
+    "alsasink",
+    "opusenc",
+    "opusdec",
+    "rtpopuspay",
+    "rtpopusdepay",
+    "webrtcbin",
+    "rtpbin",
+    "rtpsession",
+    "rtpssrcdemux",
+    "rtpptdemux",
+    "rtpjitterbuffer",
+    "rtpstorage",
+    "rtprtxsend",
+    "rtprtxreceive",
+    "rtpulpfecdec",
+    "rtpulpfecenc",
+    "rtpreddec",
+    "rtpredenc",
+    "rtpfunnel",
+    "rtpgccbwe",
+    "dtlssrtpenc",
+    "dtlssrtpdec",
+    "dtlssrtpdemux",
+    "dtlsenc",
+    "dtlsdec",
+    "srtpenc",
+    "srtpdec",
+    "nicesink",
+    "nicesrc",
 ];
 
 /// Those of [`ALLOWED`] that are types without a factory.
@@ -77,7 +130,6 @@ pub struct Pipeline {
     gate: Arc<Gate>,
     granted: session::Granted,
     post: Post,
-    offer: Mutex<Option<webrtc::WebRTCSessionDescription>>,
 }
 
 /// Starts GStreamer and the elements that are linked in.
@@ -91,7 +143,7 @@ pub fn init() -> Result<(), PipelineError> {
 }
 
 impl Pipeline {
-    /// Builds everything that needs no door and no grant, with the gate shut, and starts making the offer ([`Event::Offer`]).
+    /// Builds everything that needs no door and no grant, with the gate shut.
     ///
     /// # Errors
     /// An element is missing or refuses.
@@ -106,28 +158,22 @@ impl Pipeline {
         // Sound is played this late, so that jitter within it is not heard; pictures are shown at once.
         pipeline.set_latency(gstreamer::ClockTime::from_mseconds(80));
         pipeline.set_state(gstreamer::State::Playing).map_err(|e| PipelineError::Element(e.to_string()))?;
-        let this = Self { pipeline, webrtc, capture, gate, granted, post: post.clone(), offer: Mutex::new(None) };
-        session::offer(&this.webrtc, post);
-        Ok(this)
+        Ok(Self { pipeline, webrtc, capture, gate, granted, post: post.clone() })
     }
 
-    /// Keeps the offer until [`Self::connect`]; answers its text.
-    pub fn take_offer(&self, offer: webrtc::WebRTCSessionDescription) -> String {
-        let text = offer.sdp().as_text().unwrap_or_default();
-        *self.offer.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(offer);
-        text
-    }
-
-    /// The grant holds: who the far side may be, the relays, the rates; ICE starts.
+    /// The grant holds: who the far side may be, the relays, the rates. The offer comes as [`Event::Offer`].
     ///
     /// # Errors
-    /// No offer yet, or a relay that the ICE agent does not take.
+    /// A relay that the ICE agent does not take.
     pub fn connect(&self, settings: &Settings) -> Result<(), PipelineError> {
-        let offer = self.offer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
-        let offer = offer.ok_or_else(|| PipelineError::Element("no offer to connect with".into()))?;
         self.granted.set(&settings.far);
         self.set_rates(&settings.rates);
-        session::connect(&self.webrtc, &offer, settings, &self.post)
+        session::offer(&self.webrtc, settings, &self.post)
+    }
+
+    /// Makes the offer the local description: ICE begins to gather.
+    pub fn gather(&self, offer: &webrtc::WebRTCSessionDescription) {
+        session::gather(&self.webrtc, offer, &self.post);
     }
 
     fn set_rates(&self, rates: &Rates) {
@@ -262,7 +308,8 @@ fn caps(text: &str) -> Result<gstreamer::Caps, PipelineError> {
 #[must_use]
 pub fn probe() -> (Vec<String>, Vec<String>) {
     // Devices that may not be there, and parts that start only inside a transport.
-    const ELSEWHERE: &[&str] = &["v4l2src", "alsasrc", "alsasink", "dtlssrtpenc", "dtlssrtpdec", "dtlsenc", "dtlsdec", "srtpenc"];
+    const ELSEWHERE: &[&str] =
+        &["v4l2src", "alsasrc", "alsasink", "nicesrc", "nicesink", "dtlssrtpenc", "dtlssrtpdec", "dtlsenc", "dtlsdec", "srtpenc"];
     let (mut failed, mut missing) = (Vec::new(), Vec::new());
     for name in ALLOWED.iter().filter(|n| !ELSEWHERE.contains(n) && !TYPES.contains(n)) {
         let Ok(element) = gstreamer::ElementFactory::make(name).build() else {

@@ -21,7 +21,11 @@ const SILENCE: i16 = -12_700;
 
 /// Builds both ways in; they are linked when `webrtcbin` shows its pads.
 pub fn build(
-    pipeline: &gstreamer::Pipeline, webrtc: &gstreamer::Element, gate: &Arc<Gate>, screen: &Screen, post: &Post,
+    pipeline: &gstreamer::Pipeline,
+    webrtc: &gstreamer::Element,
+    gate: &Arc<Gate>,
+    screen: &Screen,
+    post: &Post,
 ) -> Result<(), PipelineError> {
     let codec = Arc::new(OnceLock::new());
     let pictures = pictures_in(pipeline, gate, screen, post, &codec)?;
@@ -53,7 +57,11 @@ pub fn build(
 }
 
 fn pictures_in(
-    pipeline: &gstreamer::Pipeline, gate: &Arc<Gate>, screen: &Screen, post: &Post, codec: &Arc<OnceLock<String>>,
+    pipeline: &gstreamer::Pipeline,
+    gate: &Arc<Gate>,
+    screen: &Screen,
+    post: &Post,
+    codec: &Arc<OnceLock<String>>,
 ) -> Result<gstreamer::Pad, PipelineError> {
     let depay = make("rtph264depay", "far-depay")?;
     depay.set_property("request-keyframe", true);

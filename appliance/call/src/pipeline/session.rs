@@ -12,6 +12,7 @@ use gstreamer::prelude::*;
 use gstreamer_sdp::SDPMessage;
 use gstreamer_webrtc as webrtc;
 use parloir_wire::lease::{Fingerprint, Trouble};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, RwLock};
 
 /// Transport-wide congestion control, draft-holmer-rmcat-transport-wide-cc-extensions-01.
@@ -76,7 +77,11 @@ fn make_webrtc(post: &Post) -> Result<gstreamer::Element, PipelineError> {
 
 /// Makes `webrtcbin` in the pipeline and watches every element that it adds.
 pub fn make(
-    pipeline: &gstreamer::Pipeline, identity: &Identity, gate: &Arc<Gate>, granted: &Granted, post: &Post,
+    pipeline: &gstreamer::Pipeline,
+    identity: &Identity,
+    gate: &Arc<Gate>,
+    granted: &Granted,
+    post: &Post,
 ) -> Result<gstreamer::Element, PipelineError> {
     let webrtc = make_webrtc(post)?;
     let (identity, gate, granted, post) = (identity.clone(), gate.clone(), granted.clone(), post.clone());
@@ -93,6 +98,8 @@ pub fn make(
         }
     });
     pipeline.add(&webrtc)?;
+    // The first DTLS element of a process makes an RSA key that nobody needs; better now than between the grant and the offer.
+    drop(super::make("dtlssrtpdec", "warm")?);
     Ok(webrtc)
 }
 
@@ -118,8 +125,21 @@ fn secure(dtls: &gstreamer::Element, identity: &Identity, gate: &Arc<Gate>, gran
     });
 }
 
-/// Asks `webrtcbin` for the offer.
-pub fn offer(webrtc: &gstreamer::Element, post: &Post) {
+/// Relays and policy, then the offer. The order matters: 1.22 gives a relay only to streams that are made after it, and the offer makes them.
+pub fn offer(webrtc: &gstreamer::Element, settings: &Settings, post: &Post) -> Result<(), PipelineError> {
+    for relay in &settings.relays {
+        if !webrtc.emit_by_name::<bool>("add-turn-server", &[&relay.uri()]) {
+            return Err(PipelineError::Element("the ICE agent refuses a relay".into()));
+        }
+    }
+    webrtc.set_property_from_str("ice-transport-policy", if settings.relay_only { "relay" } else { "all" });
+    if settings.relay_only {
+        // One allocation, from the address that reaches the relay. libnice would take every interface but the loopback, and bind to it.
+        for address in settings.relays.iter().filter_map(|r| way_to(r.address?)) {
+            let ice: glib::Object = webrtc.property("ice-agent");
+            ice.emit_by_name::<bool>("add-local-ip-address", &[&address.to_string()]);
+        }
+    }
     let post = post.clone();
     let promise = gstreamer::Promise::with_change_func(move |reply| {
         let offer = reply.ok().flatten().and_then(|r| r.get::<webrtc::WebRTCSessionDescription>("offer").ok());
@@ -129,20 +149,20 @@ pub fn offer(webrtc: &gstreamer::Element, post: &Post) {
         });
     });
     webrtc.emit_by_name::<()>("create-offer", &[&None::<gstreamer::Structure>, &promise]);
+    Ok(())
 }
 
-/// Relays and policy, then the local description: ICE begins to gather.
-pub fn connect(
-    webrtc: &gstreamer::Element, offer: &webrtc::WebRTCSessionDescription, settings: &Settings, post: &Post,
-) -> Result<(), PipelineError> {
-    for relay in &settings.relays {
-        if !webrtc.emit_by_name::<bool>("add-turn-server", &[&relay.expose()]) {
-            return Err(PipelineError::Element("the ICE agent refuses a relay".into()));
-        }
-    }
-    webrtc.set_property_from_str("ice-transport-policy", if settings.relay_only { "relay" } else { "all" });
+/// Our address on the way to `far`, as the kernel routes; nothing is sent.
+fn way_to(far: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = if far.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(far).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
+
+/// The offer becomes the local description: ICE begins to gather.
+pub fn gather(webrtc: &gstreamer::Element, offer: &webrtc::WebRTCSessionDescription, post: &Post) {
     webrtc.emit_by_name::<()>("set-local-description", &[offer, &watched(post, "local description")]);
-    Ok(())
 }
 
 /// The far side's answer.

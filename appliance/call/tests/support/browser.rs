@@ -24,9 +24,12 @@ pub type Turn = Value;
 impl Browser {
     /// Starts chromedriver and Chromium with the visitor's clip as camera, and opens the page.
     pub fn start() -> Self {
-        let mut driver = Child(Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+        let mut driver =
+            Child(Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
         let mut lines = BufReader::new(driver.0.stdout.take().unwrap()).lines();
-        let port = lines.find_map(|l| l.unwrap().split("successfully on port ").nth(1)?.trim_end_matches('.').parse::<u16>().ok()).unwrap();
+        let port = lines
+            .find_map(|l| l.unwrap().split("successfully on port ").nth(1)?.trim_end_matches('.').parse::<u16>().ok())
+            .unwrap();
         std::thread::spawn(move || lines.for_each(drop));
         let (y4m, wav) = super::clip(Flavour::Visitor);
         let flags = [
@@ -53,9 +56,12 @@ impl Browser {
         Self { client, runtime, relay: Value::Null, _driver: driver }
     }
 
-    /// From now on through this relay only.
-    pub fn relay(&mut self, url: &str, user: &str, password: &str) {
-        self.relay = json!({"urls": url, "username": user, "credential": password});
+    /// From now on through this relay only; answers the password, which the page computes from the secret as the facility would.
+    pub fn relay(&mut self, relay: &super::Relay) -> String {
+        let args = vec![json!(super::Relay::SECRET), json!(relay.user)];
+        let password = self.asynchronously("return window.password(...args)", args).as_str().unwrap().to_owned();
+        self.relay = json!({"urls": relay.url, "username": relay.user, "credential": password});
+        password
     }
 
     /// Makes the page lie about its certificate in its answers.
@@ -75,12 +81,18 @@ impl Browser {
         let until = Instant::now() + Duration::from_secs_f64(seconds);
         while Instant::now() < until && !done() {
             for signal in call.take_signals() {
+                if std::env::var_os("SHOW_SDP").is_some() {
+                    eprintln!("{signal:?}");
+                }
                 match signal {
                     Signal::Offer { generation, sdp } => {
                         if std::env::var_os("SHOW_SDP").is_some() {
                             eprintln!("{sdp}");
                         }
-                        self.asynchronously("return window.answer(...args)", vec![json!(sdp), json!(generation), self.relay.clone()]);
+                        self.asynchronously(
+                            "return window.answer(...args)",
+                            vec![json!(sdp), json!(generation), self.relay.clone()],
+                        );
                     }
                     Signal::Candidate { mline, candidate, .. } => {
                         self.asynchronously("return window.candidate(...args)", vec![json!(mline), json!(candidate)]);
@@ -89,6 +101,9 @@ impl Browser {
                 }
             }
             for said in self.now("return window.take()").as_array().unwrap() {
+                if std::env::var_os("SHOW_SDP").is_some() {
+                    eprintln!("far {said}");
+                }
                 let generation = said["generation"].as_u64().unwrap() as u32;
                 call.say(&match said["sdp"].as_str() {
                     Some(sdp) => Signal::Answer { generation, sdp: sdp.to_owned() },
@@ -138,7 +153,11 @@ fn serve_page() -> String {
             let Ok(mut stream) = stream else { return };
             let _ = stream.read(&mut [0; 4096]);
             let body = include_str!("page.html");
-            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+            let _ = write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            );
         }
     });
     url

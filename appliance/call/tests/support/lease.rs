@@ -59,7 +59,8 @@ impl Call {
         let (frames, frames_call) = fds::pair().unwrap();
         let (signal, signal_call) = fds::pair().unwrap();
         // The shell moves the socket to fd 3 and becomes the call.
-        let child = Command::new("sh").args(["-c", "exec \"$0\" 3<&0 </dev/null", env!("CARGO_BIN_EXE_parloir-call")])
+        let child = Command::new("sh")
+            .args(["-c", "exec \"$0\" 3<&0 </dev/null", env!("CARGO_BIN_EXE_parloir-call")])
             .envs(super::sandbox_environment())
             .stdin(Stdio::from(start))
             .spawn()

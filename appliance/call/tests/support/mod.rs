@@ -39,33 +39,42 @@ pub fn free_port() -> u16 {
     std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// coturn on the loopback, with one user.
+/// coturn on the loopback, with time-limited credentials as a facility gives them (draft-uberti-behave-turn-rest-00).
 pub struct Relay {
     pub url: String,
+    pub user: String,
     _server: Child,
 }
 
 impl Relay {
-    pub const USER: &str = "1700000000:visit";
-    pub const PASSWORD: &str = "p/w+=";
+    pub const SECRET: &str = "relay-secret";
 
     pub fn start() -> Self {
         let port = free_port();
         let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("turn-{port}"));
         let server = std::process::Command::new("turnserver")
-            .args(["-n", "--no-tls", "--no-dtls", "--no-cli", "--allow-loopback-peers", "--lt-cred-mech", "--realm=bench"])
+            .args(["-n", "--no-tls", "--no-dtls", "--no-cli", "--allow-loopback-peers", "--use-auth-secret", "--realm=bench"])
             .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--log-file=stdout", "--no-multicast-peers"])
-            .args([format!("--listening-port={port}"), format!("--user={}:{}", Self::USER, Self::PASSWORD)])
+            .args([format!("--listening-port={port}"), format!("--static-auth-secret={}", Self::SECRET)])
             .args([format!("--pidfile={}.pid", state.display()), format!("--userdb={}.db", state.display())])
-            .stdout(std::process::Stdio::null())
+            .stdout(if std::env::var_os("SHOW_SDP").is_some() {
+                std::fs::File::create("/tmp/turn.log").unwrap().into()
+            } else {
+                std::process::Stdio::null()
+            })
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        Self { url: format!("turn:127.0.0.1:{port}?transport=udp"), _server: Child(server) }
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        Self {
+            url: format!("turn:127.0.0.1:{port}?transport=udp"),
+            user: format!("{}:visit", now.as_secs() + 3600),
+            _server: Child(server),
+        }
     }
 
-    pub fn for_plan(&self) -> parloir_wire::lease::Relay {
-        parloir_wire::lease::Relay { url: self.url.clone(), user: Self::USER.into(), password: Self::PASSWORD.into() }
+    pub fn for_plan(&self, password: &str) -> parloir_wire::lease::Relay {
+        parloir_wire::lease::Relay { url: self.url.clone(), user: self.user.clone(), password: password.into() }
     }
 }
 
