@@ -79,7 +79,9 @@ impl From<io::Error> for Halt {
 /// # Errors
 /// It could not be started, or was stopped.
 pub fn run(course: &Course) -> Result<bool, Halt> {
-    fs::create_dir_all(course.wanted.out.join("logs"))?;
+    let logs = course.wanted.out.join("logs");
+    let _ = fs::remove_dir_all(&logs);
+    fs::create_dir_all(logs)?;
     let reference = if course.visitor { Some(floor::reference(&course.wanted.cache)) } else { None };
     let (sender, events) = mpsc::channel();
     stop_when_outside_goes(sender.clone());

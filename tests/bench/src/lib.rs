@@ -7,6 +7,7 @@ pub mod closing;
 pub mod compare;
 pub mod demo;
 pub mod floor;
+pub mod guest;
 pub mod kiosk;
 pub mod lines;
 pub mod outside;

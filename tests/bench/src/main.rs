@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use parloir_bench::compare::{self, Comparison};
 use parloir_bench::demo::{Course, Halt};
+use parloir_bench::guest::{self, Guest};
 use parloir_bench::stage::{Wanted, clips};
 use parloir_bench::{demo, kiosk, remote, walls};
 
@@ -33,6 +34,9 @@ enum What {
     InsideKiosk(Demo),
     /// Our box, a kiosk and the bare codec, alternating: table and figures.
     Compare(Compare),
+    /// A real Chromium as the visitor (the demo starts this as a user of its own).
+    #[command(hide = true)]
+    Visitor(Guest),
     /// Presses keys of the remote, one after the other.
     Remote(Remote),
 }
@@ -104,6 +108,7 @@ fn main() -> ExitCode {
         What::Kiosk(demo) => outside(&demo, "inside-kiosk"),
         What::InsideKiosk(demo) => inside_kiosk(&demo),
         What::Compare(compare) => compared(&compare),
+        What::Visitor(guest) => visit(&guest),
         What::Remote(remote) => press(&remote),
     }
 }
@@ -190,6 +195,12 @@ fn cache() -> std::io::Result<PathBuf> {
         .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
         .ok_or_else(|| std::io::Error::other("neither XDG_CACHE_HOME nor HOME is set: nowhere to keep the clips"))?;
     Ok(base.join("parloir/clip-v1"))
+}
+
+fn visit(guest: &Guest) -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let done = runtime.map_err(|why| why.to_string()).and_then(|r| r.block_on(guest::visit(guest)).map_err(|why| why.to_string()));
+    done.map_or_else(|why| fail(&why), |()| ExitCode::SUCCESS)
 }
 
 fn press(wanted: &Remote) -> ExitCode {

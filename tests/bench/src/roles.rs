@@ -47,7 +47,7 @@ pub fn start(role: Role<'_>, logs: &Path, events: &Sender<Event>) -> io::Result<
     command.args(["--pdeathsig", "KILL", "--"]).args(&role.command);
     command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").env("LANG", "C.UTF-8").env("HOME", "/run/parloir");
     command.envs(role.environment.iter().map(|(k, v)| (k, v)));
-    for name in ["RUST_LOG", "RUST_BACKTRACE", "GST_DEBUG"] {
+    for name in ["PARLOIR_LOG", "RUST_BACKTRACE", "GST_DEBUG"] {
         if let Some(value) = std::env::var_os(name) {
             command.env(name, value);
         }

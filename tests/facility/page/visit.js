@@ -228,7 +228,7 @@ async function watch(visit) {
 
 async function state(visit, last) {
   const { jws, stats } = await visit.media.statement(last);
-  document.body.dataset.stats = JSON.stringify(stats);
+  document.body.dataset.stats = JSON.stringify({ ...stats, at_ms: performance.now() });
   say({ type: "statement", jws, stats });
 }
 
