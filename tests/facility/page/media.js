@@ -177,7 +177,7 @@ export class Media {
     });
     const stats = {
       frames_decoded: frames, width: this.now.width, height: this.now.height, fps: this.now.fps, codec: this.now.codec,
-      audio_level: this.now.level, first_frame_ms: firstFrameMs, generation: Math.max(0, this.generation), at_ms: performance.now(),
+      audio_level: this.now.level, first_frame_ms: firstFrameMs, generation: Math.max(0, this.generation),
       frames_sent: this.now.sent, sent_height: this.now.sentHeight,
     };
     return { jws, stats };

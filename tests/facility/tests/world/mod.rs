@@ -8,7 +8,7 @@ use parloir_link::broker::{self, Identity};
 use parloir_link::topic::{Topics, Way, find};
 use parloir_pass::receipt::Parcel;
 use parloir_pass::{Ask, Bytes32, Class, Deny, Grant, Media, Receipt, Typ, VERSION};
-use parloir_seal::{BoxKey, Clock, Keyring, UnsealKey, jws, random, sealed};
+use parloir_seal::{BoxKey, Clock, Keyring, UnsealKey, random, sealed};
 use rumqttc::{AsyncClient, Event, Packet, PublishOptions, QoS, SessionMode};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
