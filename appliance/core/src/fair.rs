@@ -150,3 +150,32 @@ fn note_gap(gaps: &mut Vec<(u64, u64)>, from: u64, to: u64) {
         last.1 = to;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // One far party can begin, by its own word, before another stopped.
+    #[test]
+    fn no_moment_counts_twice() {
+        let mut clock = FairClock::default();
+        clock.start(0);
+        clock.stop(10);
+        clock.start(7);
+        clock.stop(15);
+        assert_eq!((clock.counted_ms(99), clock.gaps(15)), (15, Vec::new()));
+    }
+
+    #[test]
+    fn beyond_their_bounds_runs_become_a_sum_and_gaps_are_joined() {
+        let mut clock = FairClock::default();
+        for n in 0..1000 {
+            clock.start(n * 10);
+            clock.stop(n * 10 + 4);
+        }
+        let gaps = clock.gaps(10_000);
+        assert_eq!((clock.counted_ms(10_000), gaps.len()), (4000, MAX_GAPS));
+        assert!(gaps.windows(2).all(|pair| pair[0].1 <= pair[1].0));
+        assert_eq!((gaps[0], gaps[MAX_GAPS - 1].1), ((4, 10), 10_000));
+    }
+}

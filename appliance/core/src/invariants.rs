@@ -126,6 +126,9 @@ fn edges(before: &Before, after: &State, effects: &[Effect]) -> Result<(), &'sta
     let left = before.kind.holds_lease() && !(same_call && after.call.kind().holds_lease());
     let gate_did = matches!(after.camera.kind(), camera::Kind::Absent | camera::Kind::Shut);
     must(!left || gate_did || closes == 1, "a lease was left without Close")?;
+    let routes = count(&|e| matches!(e, Effect::CloseRoute { .. }));
+    let doors_left = before.kind.opens_doors() && !(same_call && after.call.kind().opens_doors());
+    must(routes == usize::from(doors_left), "the route is closed exactly when the doors are")?;
     must(before.camera != camera::Kind::Absent || opens == 0, "Open although gate is absent")
 }
 

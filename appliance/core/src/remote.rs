@@ -185,3 +185,19 @@ impl Remote {
         Cause::QuotedLast
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Nothing of the core lets the holder be another than the screen; this holds even if something did.
+    #[test]
+    fn a_press_is_consent_for_its_holder_only() {
+        let (holder, other) = (Owner("a".to_owned()), Owner("b".to_owned()));
+        let mut remote = Remote::Free;
+        remote.take(holder.clone());
+        remote.press(0, 1, Stroke::OkDown);
+        assert_eq!(remote.quote(&other, 1, Needs::Ok), Cause::QuoteRefused);
+        assert_eq!(remote.quote(&holder, 1, Needs::Ok), Cause::QuotedLast);
+    }
+}

@@ -101,6 +101,7 @@ fn the_end_waits_for_gate_and_visitor_at_most_3_s() {
     let effects = bed.end();
     let call = bed.call_id();
     assert!(effects.contains(&Effect::SendEnded { call, reason: "PersonEnded" }));
+    assert!(effects.contains(&Effect::CloseRoute { call }));
     assert_eq!(closes(&effects), 1, "the doors do not wait");
     assert!(receipt(&bed.shut()).is_none());
     let effects = bed.far_with(|s| s.last = true);

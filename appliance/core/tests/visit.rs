@@ -298,6 +298,17 @@ fn gate_that_is_lost_ends_it_and_is_not_told_to_close() {
 }
 
 #[test]
+fn a_gate_that_is_lost_while_closing_is_not_waited_for() {
+    let mut bed = Bed::new();
+    bed.live();
+    bed.end();
+    bed.far_with(|s| s.last = true);
+    assert_eq!(bed.state.call_kind(), Kind::Closing);
+    bed.gate(GateFact::Gone);
+    assert_eq!((bed.state.call_kind(), bed.outcome().camera_shut), (Kind::Idle, false));
+}
+
+#[test]
 fn a_gate_that_restarts_has_no_doors_open() {
     let mut bed = Bed::new();
     bed.live();
