@@ -152,7 +152,10 @@ pub(crate) enum LeasedState {
     Ready,
     Opening,
     /// What gate said it opened.
-    Open { camera: bool, microphone: bool },
+    Open {
+        camera: bool,
+        microphone: bool,
+    },
     Broken,
     Restarting,
     Shutting,

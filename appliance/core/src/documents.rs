@@ -206,6 +206,8 @@ fn facility_code(deny: &Deny) -> Code {
     let named = known.into_iter().find(|code| code.name() == deny.code);
     match deny.target {
         DenyTarget::Ask(_) => named.unwrap_or(Code::FacilityRefused),
-        DenyTarget::Grant(_) | DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) => named.unwrap_or(Code::Denied),
+        DenyTarget::Grant(_) | DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) => {
+            named.unwrap_or(Code::Denied)
+        }
     }
 }

@@ -5,7 +5,7 @@
 //! Whatever the reason for leaving {Joining, Live, Held}, gate is told to close, the route is closed and the receipt follows.
 //! A crossing for which the data is missing is a defect of ours: it shuts everything.
 
-use crate::call::{self, Asking, Came, Call, Cause, Closing, Doors, Ending, Held, Kind, Stage, Want, Why};
+use crate::call::{self, Asking, Call, Came, Cause, Closing, Doors, Ending, Held, Kind, Stage, Want, Why};
 use crate::camera::{self, Camera};
 use crate::effect::{Effect, Entry, ToCall, ToGate};
 use crate::event::ShutReason;
@@ -137,9 +137,7 @@ impl Turn<'_> {
         let asked = !matches!(closing.came, Came::Unasked(_));
         let why = closing.ending.why;
         let entry = match why {
-            Why::Ended(reason) => {
-                Entry::Ended { call, reason, seconds_counted: crate::receipt::seconds_counted(closing) }
-            }
+            Why::Ended(reason) => Entry::Ended { call, reason, seconds_counted: crate::receipt::seconds_counted(closing) },
             Why::Refused(code) => Entry::Refused { code, call },
         };
         self.push(Effect::Ledger(entry));
@@ -228,5 +226,56 @@ fn asked_or_not(asking: Asking) -> Came {
     match asking.stage {
         Stage::Asked { at, .. } => Came::Asked { want: asking.want, at },
         Stage::Preparing | Stage::Certificate(_) | Stage::Process { .. } => Came::Unasked(asking.want),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::camera::{Leased, LeasedState};
+    use crate::state::{Floors, Settings, State};
+    use parloir_pass::{Class, Media};
+
+    const LEASE: Id = Id([7; 16]);
+
+    fn asking() -> State {
+        let mut state = State::new(Settings { device: Id([1; 16]), site: Id([2; 16]), bench_direct: false, floors: Floors::default() });
+        let want = Want {
+            call: LEASE,
+            nonce: Id([3; 16]),
+            receipt: Id([4; 16]),
+            person: Id([5; 16]),
+            contact: Id([6; 16]),
+            name: "Ana".to_owned(),
+            class: Class::Family,
+            media: Media::Video,
+            serial: 1,
+            wall_start: 0,
+        };
+        state.call = Call::Asking(Box::new(Asking { want, stage: Stage::Preparing, until: 10_000 }));
+        state.camera = Camera::Leased(Leased { lease: LEASE, state: LeasedState::Ready });
+        state
+    }
+
+    // No event can bring these; a defect could. Deny is the answer to every internal error.
+    #[test]
+    fn a_crossing_without_its_data_shuts_everything() {
+        let mut state = asking();
+        let mut turn = Turn { state: &mut state, now: 1, effects: Vec::new() };
+        turn.cross(Cause::GrantFits, What::Nothing);
+        assert!(turn.effects.contains(&Effect::Gate(ToGate::Close { lease: LEASE })));
+        assert!(!turn.effects.iter().any(|e| matches!(e, Effect::Gate(ToGate::Open { .. }))));
+        let Call::Closing(closing) = &state.call else { panic!("{:?}", state.call) };
+        assert_eq!(closing.ending.why, Why::Refused(Code::Internal));
+    }
+
+    #[test]
+    fn a_place_without_a_want_stays_idle() {
+        let mut state = asking();
+        (state.call, state.camera) = (Call::Idle, Camera::Shut);
+        let mut turn = Turn { state: &mut state, now: 1, effects: Vec::new() };
+        turn.cross(Cause::PlaceAllowed, What::Nothing);
+        assert!(turn.effects.is_empty());
+        assert_eq!(state.call.kind(), Kind::Idle);
     }
 }

@@ -5,8 +5,8 @@
 use crate::call::{Call, Cause, Doors, Stage};
 use crate::camera;
 use crate::edges::What;
-use crate::effect::{Effect, Entry, ToCall};
 use crate::effect::ToGate;
+use crate::effect::{Effect, Entry, ToCall};
 use crate::event::{CallFact, GateFact, GateRefusal, ShutReason, Trouble};
 use crate::refusal::{Code, EndReason};
 use crate::state::Last;
@@ -196,11 +196,9 @@ impl Turn<'_> {
         match before {
             camera::Kind::Starting | camera::Kind::Opening => self.end(Cause::GateRefused, code),
             camera::Kind::Restarting => self.end(Cause::ProcessSpent, EndReason::CallFailed),
-            camera::Kind::Absent
-            | camera::Kind::Shut
-            | camera::Kind::Ready
-            | camera::Kind::Open
-            | camera::Kind::Broken => self.refuse(code, lease),
+            camera::Kind::Absent | camera::Kind::Shut | camera::Kind::Ready | camera::Kind::Open | camera::Kind::Broken => {
+                self.refuse(code, lease)
+            }
             // We are closing it already, for a reason that is written down.
             camera::Kind::Shutting => {}
         }

@@ -2,8 +2,8 @@
 //! Never: changes anything.
 //! Called by: events (before they bring a cause to a table), project (why a contact cannot be called now).
 
-use crate::camera::Camera;
 use crate::call::{Call, Stage};
+use crate::camera::Camera;
 use crate::event::TicketFacts;
 use crate::refusal::{Code, Next, Refusal};
 use crate::state::State;

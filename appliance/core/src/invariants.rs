@@ -63,7 +63,10 @@ fn doors(state: &State) -> Result<(), &'static str> {
             must(doors.wants_doors_open(), "an admitted visit without doors")?;
             must(state.camera.is_about(visit.want.call), "doors of another lease")?;
             must(visit.grant.nonce == visit.ask.nonce && visit.grant.nonce == visit.want.nonce, "a grant for another question")?;
-            must(visit.grant.call == visit.want.call && visit.grant.device == state.settings.device, "a grant for another call or box")?;
+            must(
+                visit.grant.call == visit.want.call && visit.grant.device == state.settings.device,
+                "a grant for another call or box",
+            )?;
             must(visit.grant.box_certificate == visit.ask.certificate, "a grant for another certificate")
         }
     }

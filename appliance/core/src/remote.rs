@@ -68,9 +68,14 @@ pub const fn next(state: Kind, cause: Cause) -> Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Remote {
     Free,
-    Focused { holder: Owner },
+    Focused {
+        holder: Owner,
+    },
     /// Fresh unused presses, oldest first, never none.
-    Armed { holder: Owner, presses: Vec<FreshPress> },
+    Armed {
+        holder: Owner,
+        presses: Vec<FreshPress>,
+    },
 }
 
 /// A press that is still consent.

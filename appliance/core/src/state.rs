@@ -65,9 +65,15 @@ pub struct State {
 pub(crate) enum Clock {
     Unknown,
     /// A time request is out.
-    Requested { nonce: Id, until: u64 },
+    Requested {
+        nonce: Id,
+        until: u64,
+    },
     /// It was `unix_ms` at `at`.
-    Trusted { unix_ms: i64, at: u64 },
+    Trusted {
+        unix_ms: i64,
+        at: u64,
+    },
 }
 
 /// The one screen.
@@ -82,7 +88,11 @@ pub(crate) enum Screen {
 pub(crate) enum Last {
     Nothing,
     /// Over, or refused, of this call (zero: none was made).
-    Outcome { phase: Phase, call: Id, outcome: Box<Outcome> },
+    Outcome {
+        phase: Phase,
+        call: Id,
+        outcome: Box<Outcome>,
+    },
 }
 
 impl State {

@@ -2,8 +2,8 @@
 //! Never: a word that is not in the code.
 //! Called by: the tests that compare the documents, parloirctl.
 
-use crate::{call, camera, remote};
 use crate::refusal::{Code, EndReason};
+use crate::{call, camera, remote};
 use std::fmt::Write as _;
 
 type Names = Vec<(&'static str, &'static str)>;
@@ -16,14 +16,35 @@ pub fn markdown() -> String {
          `UPDATE=1 cargo test -p parloir-core --test docs`.\n\nA column is a state, a row is what happened; the cell is the next state. \
          A dot: the state stays. Effects hang on the edges (`appliance/core/src/edges.rs`), never on a row.\n",
     );
-    let call_row = |cause: &call::Cause| call::Kind::ALL.iter().map(|state| cell(call::next(*state, *cause).name(), state.name())).collect();
-    table(&mut out, "Call", &names(call::Kind::ALL, |k| (k.name(), k.words())), &names(call::Cause::ALL, |c| (c.name(), c.words())), &rows(call::Cause::ALL, call_row));
-    let camera_row =
-        |cause: &camera::Cause| camera::Kind::ALL.iter().map(|state| cell(camera::next(*state, *cause).name(), state.name())).collect();
-    table(&mut out, "Camera", &names(camera::Kind::ALL, |k| (k.name(), k.words())), &names(camera::Cause::ALL, |c| (c.name(), c.words())), &rows(camera::Cause::ALL, camera_row));
-    let remote_row =
-        |cause: &remote::Cause| remote::Kind::ALL.iter().map(|state| cell(remote::next(*state, *cause).name(), state.name())).collect();
-    table(&mut out, "Remote", &names(remote::Kind::ALL, |k| (k.name(), k.words())), &names(remote::Cause::ALL, |c| (c.name(), c.words())), &rows(remote::Cause::ALL, remote_row));
+    let call_row =
+        |cause: &call::Cause| call::Kind::ALL.iter().map(|state| cell(call::next(*state, *cause).name(), state.name())).collect();
+    table(
+        &mut out,
+        "Call",
+        &names(call::Kind::ALL, |k| (k.name(), k.words())),
+        &names(call::Cause::ALL, |c| (c.name(), c.words())),
+        &rows(call::Cause::ALL, call_row),
+    );
+    let camera_row = |cause: &camera::Cause| {
+        camera::Kind::ALL.iter().map(|state| cell(camera::next(*state, *cause).name(), state.name())).collect()
+    };
+    table(
+        &mut out,
+        "Camera",
+        &names(camera::Kind::ALL, |k| (k.name(), k.words())),
+        &names(camera::Cause::ALL, |c| (c.name(), c.words())),
+        &rows(camera::Cause::ALL, camera_row),
+    );
+    let remote_row = |cause: &remote::Cause| {
+        remote::Kind::ALL.iter().map(|state| cell(remote::next(*state, *cause).name(), state.name())).collect()
+    };
+    table(
+        &mut out,
+        "Remote",
+        &names(remote::Kind::ALL, |k| (k.name(), k.words())),
+        &names(remote::Cause::ALL, |c| (c.name(), c.words())),
+        &rows(remote::Cause::ALL, remote_row),
+    );
     out
 }
 

@@ -79,8 +79,12 @@ pub(crate) enum Seat {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
     /// Not since then.
-    Off { since: u64 },
-    On { since: u64 },
+    Off {
+        since: u64,
+    },
+    On {
+        since: u64,
+    },
 }
 
 /// One far party, by its own signed word.
@@ -108,7 +112,9 @@ impl Word {
 enum Change {
     On,
     /// It decoded until then.
-    Off { at: u64 },
+    Off {
+        at: u64,
+    },
 }
 
 /// What a change of a side means for the machine.

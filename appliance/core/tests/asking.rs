@@ -136,7 +136,11 @@ fn the_person_takes_it_back() {
     let effects = bed.end();
     assert_eq!(closes(&effects), 1);
     let effects = bed.shut();
-    assert_eq!(receipt(&effects).map(|r| r.reason.as_str()), Some("PersonEnded"), "the facility was asked, so there is a receipt");
+    assert_eq!(
+        receipt(&effects).map(|r| r.reason.as_str()),
+        Some("PersonEnded"),
+        "the facility was asked, so there is a receipt"
+    );
     assert_eq!(bed.state.view().phase, view::Phase::Home, "and no page to dismiss");
 }
 

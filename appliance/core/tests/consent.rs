@@ -20,7 +20,10 @@ fn a_fresh_ok_press_places_a_call() {
     let effects = bed.place();
     assert_eq!(bed.state.call_kind(), Kind::Asking);
     let call = bed.call_id();
-    assert!(effects.contains(&Effect::Gate(ToGate::Prepare { lease: call, serial: 1 })), "gate gets the serial, to judge by itself");
+    assert!(
+        effects.contains(&Effect::Gate(ToGate::Prepare { lease: call, serial: 1 })),
+        "gate gets the serial, to judge by itself"
+    );
 }
 
 #[test]

@@ -159,7 +159,14 @@ fn a_visit_that_a_crash_cut_off_gets_its_receipt_after_the_start() {
 fn frames_of_a_call_process_that_died_count_too() {
     let mut bed = Bed::new();
     bed.live();
-    let progress = |frames_decoded| CallFact::Progress { frames_decoded, width: 1280, height: 720, target_kbps: 2000, loss_permille: 0, rtt_ms: 20 };
+    let progress = |frames_decoded| CallFact::Progress {
+        frames_decoded,
+        width: 1280,
+        height: 720,
+        target_kbps: 2000,
+        loss_permille: 0,
+        rtt_ms: 20,
+    };
     bed.fact(progress(300));
     let lease = bed.call_id();
     bed.gate(GateFact::CallGone { lease });

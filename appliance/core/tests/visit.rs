@@ -266,7 +266,9 @@ fn a_deny_that_comes_before_its_grant_wins() {
 #[test]
 fn the_facilitys_no_names_its_reason() {
     let words = ["VisitorDeclined", "VisitorAbsent", "NotEntitled", "NoBooking", "Whatever"];
-    for (code, shown) in words.into_iter().zip(["VisitorDeclined", "VisitorAbsent", "NotEntitled", "NoBooking", "FacilityRefused"]) {
+    for (code, shown) in
+        words.into_iter().zip(["VisitorDeclined", "VisitorAbsent", "NotEntitled", "NoBooking", "FacilityRefused"])
+    {
         let mut bed = Bed::new();
         let ask = bed.ask();
         let deny = Deny { v: 1, site: SITE, target: DenyTarget::Ask(ask.nonce), words: String::new(), code: code.to_owned() };
@@ -280,7 +282,8 @@ fn the_facilitys_no_names_its_reason() {
 fn a_deny_of_another_site_or_another_call_does_nothing() {
     let mut bed = Bed::new();
     bed.live();
-    let deny = |site, target| Event::Deny(Box::new(Deny { v: 1, site, target, words: String::new(), code: "Revoked".to_owned() }));
+    let deny =
+        |site, target| Event::Deny(Box::new(Deny { v: 1, site, target, words: String::new(), code: "Revoked".to_owned() }));
     bed.step(deny(PERSON, DenyTarget::Device(DEVICE)));
     bed.step(deny(SITE, DenyTarget::Contact(BEN)));
     bed.step(deny(SITE, DenyTarget::Grant(BEN)));
@@ -422,8 +425,19 @@ fn of_two_parties_one_may_leave() {
     bed.own(true);
     let says = |bed: &mut Bed, party, count, decoding, last| {
         let call = bed.call_id();
-        let statement =
-            Statement { v: 1, call, count, decoding, decoded_ms: 0, frames: 0, width: 0, height: 0, first_frame_ms: 0, sound_heard: false, last };
+        let statement = Statement {
+            v: 1,
+            call,
+            count,
+            decoding,
+            decoded_ms: 0,
+            frames: 0,
+            width: 0,
+            height: 0,
+            first_frame_ms: 0,
+            sound_heard: false,
+            last,
+        };
         bed.step(Event::Statement { party, statement, jws: format!("party-{party}") })
     };
     says(&mut bed, 1, 1, true, false);

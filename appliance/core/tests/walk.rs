@@ -1,4 +1,4 @@
-//! Owns: the random walk: three million events, most of them sensible, many of them not, in any order and at any time.
+//! Owns: the random walk: a million and a half of events, most of them sensible, many of them not, in any order and at any time.
 //! Never: finds a run that cannot be found again: a failure prints seed, run and step; `SEED=n` walks another way, `EVENTS=n` further.
 //! Called by: cargo test.
 //!
@@ -122,7 +122,11 @@ impl World {
             return Event::Authority(Box::new(authority()));
         }
         if view.phase == view::Phase::Starting {
-            return if dice.one_in(2) { Event::Policy(Box::new(policy())) } else { Event::Entitlement(Box::new(short_entitlement())) };
+            return if dice.one_in(2) {
+                Event::Policy(Box::new(policy()))
+            } else {
+                Event::Entitlement(Box::new(short_entitlement()))
+            };
         }
         if let (Some(nonce), true) = (self.time_nonce, dice.one_in(3)) {
             return Event::Time(Time { v: 1, device: DEVICE, nonce, unix_ms: NOON * 1000 });
@@ -258,7 +262,9 @@ impl World {
             21 => Event::Online { up: false, fresh: dice.id() },
             22 | 23 => self.bent_grant(dice),
             24 if dice.one_in(4) => self.deny(dice),
-            25 => Event::Beat(Beat { v: 1, device: DEVICE, grant: if dice.one_in(2) { GRANT } else { SITE }, count: dice.roll(9) }),
+            25 => {
+                Event::Beat(Beat { v: 1, device: DEVICE, grant: if dice.one_in(2) { GRANT } else { SITE }, count: dice.roll(9) })
+            }
             26 => Event::Time(Time { v: 1, device: DEVICE, nonce: dice.id(), unix_ms: 5 }),
             27 => Event::Unverified { typ: any(dice, &Typ::ALL) },
             28 => Event::CertificateMade { call, fingerprint: FAR },
@@ -268,7 +274,13 @@ impl World {
             32 => Event::Authority(Box::new(Authority { revision: dice.roll(5), ..authority() })),
             33 => self.statement(dice, true, true),
             34 => Event::Call { call, fact: CallFact::Trouble(any(dice, &TROUBLES)) },
-            35 => Event::Call { call, fact: any(dice, &[CallFact::HungUp, CallFact::FarLeft, CallFact::Ready, CallFact::FarVerified { fingerprint: OWN }]) },
+            35 => Event::Call {
+                call,
+                fact: any(
+                    dice,
+                    &[CallFact::HungUp, CallFact::FarLeft, CallFact::Ready, CallFact::FarVerified { fingerprint: OWN }],
+                ),
+            },
             36 => Event::Call { call, fact: CallFact::Decoding { on: dice.one_in(2), at_ms: dice.roll(4_000_000) } },
             37 => Event::Call { call, fact: CallFact::Lets { camera: dice.one_in(2), microphone: true } },
             38 => Event::Call { call, fact: CallFact::FirstPicture { at_ms: dice.roll(4_000_000) } },
@@ -362,7 +374,10 @@ impl World {
                 Effect::MakeCertificate { call } => self.certificate = Some(*call),
                 Effect::Gate(ToGate::Prepare { lease, serial }) => {
                     assert!(self.used.insert(*serial), "a serial used twice");
-                    assert!(self.routed.iter().any(|(s, holder)| s == serial && *holder == place_caller(event)), "not this caller's press");
+                    assert!(
+                        self.routed.iter().any(|(s, holder)| s == serial && *holder == place_caller(event)),
+                        "not this caller's press"
+                    );
                     self.prepared = Some(*lease);
                     self.lease = Some(*lease);
                     self.ask = None;
@@ -405,8 +420,14 @@ const REFUSALS: [GateRefusal; 6] = [
     GateRefusal::NoCall,
     GateRefusal::Malformed,
 ];
-const TROUBLES: [Trouble; 6] =
-    [Trouble::FarCertificate, Trouble::NotConnected, Trouble::Camera, Trouble::Microphone, Trouble::Signalling, Trouble::Pipeline];
+const TROUBLES: [Trouble; 6] = [
+    Trouble::FarCertificate,
+    Trouble::NotConnected,
+    Trouble::Camera,
+    Trouble::Microphone,
+    Trouble::Signalling,
+    Trouble::Pipeline,
+];
 
 fn any<T: Clone>(dice: &mut Dice, of: &[T]) -> T {
     of[dice.roll(of.len() as u64) as usize].clone()
@@ -470,7 +491,7 @@ fn unreachable(kind: Kind, cause: Cause) -> bool {
 
 #[test]
 fn a_million_random_events_break_no_invariant() {
-    let (seed, events) = (env("SEED", 20_261_121), env("EVENTS", 3_000_000));
+    let (seed, events) = (env("SEED", 20_261_121), env("EVENTS", 1_500_000));
     let steps = 1000;
     let mut rows = BTreeMap::new();
     let (mut done, mut effects, mut number) = (0, 0, 0_u64);
@@ -494,7 +515,7 @@ fn covered(rows: &BTreeMap<(Kind, Cause), u64>) {
         for cause in Cause::ALL {
             let moves = call::next(*kind, *cause) != *kind;
             let used = rows.get(&(*kind, *cause)).copied().unwrap_or(0);
-            if moves && (unreachable(*kind, *cause) == (used > 0) || (used > 0 && used < 20)) {
+            if moves && (unreachable(*kind, *cause) == (used > 0) || (used > 0 && used < 10)) {
                 missing.push(format!("{} × {}: {used}", kind.name(), cause.name()));
             }
         }

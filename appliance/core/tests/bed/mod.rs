@@ -3,8 +3,8 @@
 //! Called by: every test of this directory.
 #![allow(dead_code)]
 
-use parloir_core::camera::Kind as Doors;
 use parloir_core::call::Kind;
+use parloir_core::camera::Kind as Doors;
 use parloir_core::state::Floors;
 use parloir_core::*;
 use parloir_pass::*;
@@ -32,7 +32,8 @@ pub fn other() -> Owner {
 }
 
 pub fn authority() -> Authority {
-    let key = |role, key, classes: Vec<Class>, longest_s| AuthorityKey { role, key, classes, longest_s, not_after: NOON + 86_400 };
+    let key =
+        |role, key, classes: Vec<Class>, longest_s| AuthorityKey { role, key, classes, longest_s, not_after: NOON + 86_400 };
     Authority {
         v: 1,
         site: SITE,

@@ -162,7 +162,9 @@ impl Visit {
                 self.own_on = Some((*at_ms).clamp(self.admitted, now).max(far).max(self.own.last().map_or(0, |(_, to)| *to)));
             }
             CallFact::Decoding { on: false, at_ms } => self.off((*at_ms).clamp(self.admitted, now)),
-            CallFact::HungUp | CallFact::Trouble(Trouble::NotConnected | Trouble::Signalling | Trouble::Pipeline) => self.off(now),
+            CallFact::HungUp | CallFact::Trouble(Trouble::NotConnected | Trouble::Signalling | Trouble::Pipeline) => {
+                self.off(now)
+            }
             _ => {}
         }
     }
