@@ -104,8 +104,12 @@ impl Stage {
 
     /// Shows the newest pictures of the mailbox.
     pub fn take_pictures(&self) {
-        let api = self.api();
         let (far, own) = self.pictures.take();
+        if !pictures_belong(self.shown.screen) {
+            // Made just before the visit ended: nobody sees it after.
+            return;
+        }
+        let api = self.api();
         if let Some(far) = far {
             api.set_far(slint::Image::from_rgb8(far));
             api.set_far_shown(true);
