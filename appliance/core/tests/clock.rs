@@ -34,6 +34,16 @@ fn an_answer_that_took_longer_than_10_s_is_not_believed_and_asked_again() {
 }
 
 #[test]
+fn an_answer_that_comes_late_is_not_believed_though_nobody_asked_again() {
+    for (late, wall) in [(10_000, Wall::Trusted(NOON * 1000)), (10_001, Wall::Unknown)] {
+        let mut bed = Bed::untimed();
+        bed.now += late;
+        bed.step(time(0x71, DEVICE));
+        assert_eq!(bed.state.wall(Now { mono_ms: bed.now }), wall);
+    }
+}
+
+#[test]
 fn without_a_clock_the_lease_has_no_make_good() {
     let mut bed = Bed::untimed();
     bed.live();
