@@ -2,18 +2,21 @@
 //! Never: part of the product.
 //! Called by: `tests/gate`. Standard input is the start connection; each report is one datagram to `$STUB_REPORT`.
 //!
-//! `$STUB_MODE`: `stay` (default), `hang-up` (closes the start connection at the microphone's door and lives on), `speak` (writes
-//! to the start connection at the microphone's door and lives on); `stranger PATH` as arguments (connects to gate's socket and exits 0 if it was greeted, 1 if it may not connect, 2 if it was hung up on).
+//! `$STUB_MODE`: `stay` (default); at the microphone's door `hang-up` (closes the start connection and lives on) or `speak`
+//! (writes to it and lives on); at the camera's door `fork` (a child of its own keeps the clip). As arguments `stranger PATH`:
+//! connects to gate's socket and exits 0 if it was greeted, 1 if it may not connect, 2 if it was hung up on.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use parloir_gate::socket;
-use parloir_wire::MICROPHONE;
 use parloir_wire::start::{SIZE, Start};
+use parloir_wire::{CAMERA, MICROPHONE};
 
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -53,6 +56,10 @@ fn main() {
                 match (mode.as_str(), media) {
                     ("hang-up", MICROPHONE) => start = None,
                     ("speak", MICROPHONE) => socket::send(connection, b"!", &[]).expect("speak"),
+                    ("fork", CAMERA) => {
+                        let clip = fds[0].try_clone().expect("clip");
+                        Command::new("sleep").arg("60").stdin(clip).process_group(0).spawn().expect("child");
+                    }
                     _ => {}
                 }
             }

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use parloir_wire::gate::GateRefusal::NoDevice;
+use nix::sys::signal::Signal;
+use parloir_wire::gate::GateRefusal::{Busy, NoDevice};
 use parloir_wire::gate::{FromGate, ShutReason, ToGate};
 use parloir_wire::keys::{Key, Motion, to_event};
 
@@ -84,32 +85,61 @@ fn assert_refused_and_ended(arbiter: &crate::harness::Arbiter) {
     assert_eq!(arbiter.shut().0, ShutReason::CallEnded);
 }
 
-/// A slice of plain files: gate writes `cgroup.kill` and believes `cgroup.events`, but only together with the hang-up.
+/// A slice of plain files: gate writes `cgroup.kill`, and believes `cgroup.events` only together with the hang-up.
 #[test]
-fn on_the_box_the_slice_is_killed_until_it_is_empty() {
+fn dead_is_an_empty_slice_and_a_hang_up() {
+    for empty_first in [true, false] {
+        let extra = ["--bench-hold", "slice", "--bench-camera", "DIR/camera.y4m", "--bench-microphone", "DIR/microphone.wav"];
+        let setup = Setup { extra: extra.map(str::to_owned).to_vec(), ..Setup::default() };
+        let world = World::with_files(setup, &["slice/cgroup.kill", "slice/cgroup.events"]);
+        let (kill, events) = (world.dir.join("slice/cgroup.kill"), world.dir.join("slice/cgroup.events"));
+        assert_eq!(fs::read_to_string(&kill).expect("kill"), "1", "at the start, for what an earlier gate may have left");
+        fs::write(&events, "populated 1\nfrozen 0\n").expect("events");
+        fs::write(&kill, "").expect("kill");
+        let arbiter = world.ready_arbiter();
+        let pid = world.open(&arbiter, 60);
+        assert_eq!(fs::read_to_string(&kill).expect("kill"), "");
+        arbiter.send(&ToGate::Close { lease: LEASE });
+        eventually("the slice is killed", || fs::read_to_string(&kill).expect("kill") == "1");
+        let leave = || nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("kill");
+        let empty = || fs::write(&events, "populated 0\nfrozen 0\n").expect("events");
+        if empty_first {
+            empty()
+        } else {
+            leave()
+        }
+        std::thread::sleep(Duration::from_millis(100));
+        let serial = world.press_ok(&arbiter);
+        let _end = arbiter.prepare([8; 16], serial);
+        assert_eq!(arbiter.refused(), ([8; 16], Busy), "one of the two is not enough, empty first: {empty_first}");
+        if empty_first {
+            leave()
+        } else {
+            empty()
+        }
+        assert_eq!(arbiter.shut().0, ShutReason::Asked);
+    }
+}
+
+/// The kernel's own cgroup v2: also what the call process forked is gone, which a pidfd alone could not do.
+#[test]
+fn a_call_that_forks_dies_whole_in_its_control_group() {
+    let mounts = fs::read_to_string("/proc/self/mounts").expect("mounts");
+    let mount = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).find(|fields| fields[2] == "cgroup2");
+    let mount = mount.expect("cgroup v2, as on the box")[1].to_owned();
+    let cgroup = Path::new(&mount).join(format!("parloir-gate-test-{}", std::process::id()));
+    fs::create_dir(&cgroup).expect("a control group of its own; run the tests as root, as on the box");
     let extra = ["--bench-hold", "slice", "--bench-camera", "DIR/camera.y4m", "--bench-microphone", "DIR/microphone.wav"];
-    let setup = Setup { extra: extra.map(str::to_owned).to_vec(), ..Setup::default() };
-    let world = World::with_files(setup, &["slice/cgroup.kill", "slice/cgroup.events"]);
-    let (kill, events) = (world.dir.join("slice/cgroup.kill"), world.dir.join("slice/cgroup.events"));
-    assert_eq!(fs::read_to_string(&kill).expect("kill"), "1", "at the start, for what an earlier gate may have left");
-    fs::write(&events, "populated 1\nfrozen 0\n").expect("events");
-    fs::write(&kill, "").expect("kill");
+    let extra = extra.map(str::to_owned).to_vec();
+    let world = World::new(Setup { stub_mode: "fork", cgroup: Some(cgroup.clone()), extra, ..Setup::default() });
     let arbiter = world.ready_arbiter();
-    let nonce = world.prepare(&arbiter);
-    let pid = world.born();
-    arbiter.send(&world.sign(&world.ticket(nonce)));
-    arbiter.opened();
-    assert_eq!(fs::read_to_string(&kill).expect("kill"), "");
+    world.open(&arbiter, 60);
+    eventually("the child has the camera too", || world.clip_holders().len() == 2);
     arbiter.send(&ToGate::Close { lease: LEASE });
-    eventually("the slice is killed", || fs::read_to_string(&kill).expect("kill") == "1");
-    // The slice looks empty, but someone holds the start connection: not dead.
-    fs::write(&events, "populated 0\nfrozen 0\n").expect("events");
-    std::thread::sleep(Duration::from_millis(100));
-    let serial = world.press_ok(&arbiter);
-    let _end = arbiter.prepare([8; 16], serial);
-    assert_eq!(arbiter.refused().0, [8; 16], "still busy");
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid.cast_signed()), nix::sys::signal::Signal::SIGKILL).expect("kill");
     assert_eq!(arbiter.shut().0, ShutReason::Asked);
+    assert_eq!(world.clip_holders(), [0u32; 0]);
+    drop(world);
+    eventually("the group is empty", || fs::remove_dir(&cgroup).is_ok());
 }
 
 /// `ExecStopPost=parloir-gate shut …`: whatever a killed gate left open is shut.
