@@ -37,3 +37,21 @@ impl DenySet {
         self.full || self.standing.contains(&DenyTarget::Grant(grant))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn when_it_is_full_everything_is_denied() {
+        let mut set = DenySet::default();
+        let id = |n: usize| Id((n as u128).to_le_bytes());
+        let none = Id([0xff; 16]);
+        for n in 0..MAX_STANDING {
+            assert!(set.add(DenyTarget::Contact(id(n))));
+        }
+        assert!(!set.names_contact(none, none, none) && !set.names_grant(none));
+        assert!(!set.add(DenyTarget::Contact(id(MAX_STANDING))));
+        assert!(set.names_contact(none, none, none) && set.names_grant(none));
+    }
+}

@@ -142,3 +142,17 @@ fn switching_the_camera_on_again_needs_a_key_and_off_needs_none() {
     let serial = bed.serial;
     assert_eq!(refused(&ask(&mut bed, true, serial)), None, "any key will do within a visit");
 }
+
+#[test]
+fn a_voice_visit_has_no_camera_to_switch_on() {
+    let mut bed = Bed::new();
+    bed.press(Stroke::OkDown);
+    bed.place_with(screen(), ANA, false, 1);
+    let ask = bed.prepare();
+    let (grant, ticket) = good_grant(&ask);
+    bed.grant_event(grant, ticket);
+    bed.press(Stroke::OtherDown);
+    let (request, serial) = (bed.request(), bed.serial);
+    let effects = bed.step(Event::Let { request, caller: screen(), camera: true, microphone: true, serial });
+    assert_eq!(refused(&effects), Some(Code::MediaNotAllowed));
+}
