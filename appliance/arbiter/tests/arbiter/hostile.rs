@@ -63,7 +63,7 @@ fn a_hostile_courier() {
         let (bus, courier) = (cell.courier.bus.clone(), "org.parloir.Courier1");
         let kinds = [
             "", "authority", "policy", "entitlement", "door-record", "grant", "deny", "beat", "time", "statement", "agenda", "ask",
-            "receipt", "ring", "sign-in", "export", "signal", "GRANT", "\u{0}",
+            "receipt", "ring", "sign-in", "export", "signal", "GRANT",
         ];
         let bodies: [Vec<u8>; 7] = [
             vec![],

@@ -31,7 +31,9 @@ pub fn inside<F: Future<Output = ()>>(name: &str, test: impl FnOnce(House) -> F)
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let house = House::build();
-            tokio::time::timeout(Duration::from_secs(50), test(house)).await.expect("the test took longer than 50 s");
+            let log = house.log.clone();
+            let done = tokio::time::timeout(Duration::from_secs(50), test(house)).await;
+            assert!(done.is_ok(), "the test took longer than 50 s; arbiter's log:\n{}", log.lock().unwrap());
         });
         return;
     }
