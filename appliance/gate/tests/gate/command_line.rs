@@ -16,8 +16,8 @@ fn refusals_name_the_flag() {
     assert_eq!(refusal(""), "--device is needed: 32 hexadecimal digits, not ''");
     assert_eq!(refusal(&format!("--device {ID}")), "--site is needed: 32 hexadecimal digits, not ''");
     assert_eq!(refusal(&format!("--device {ID} --site {ID}")), "--arbiter-uid is needed: a user by number, not ''");
-    assert!(refusal(&format!("--device {}", &ID[1..])).contains("32 hexadecimal digits"));
-    assert!(refusal("--device +0112233445566778899aabbccddeef").contains("32 hexadecimal digits"));
+    assert!(refusal(&format!("--device {}", &ID[1..])).starts_with("--device is needed"));
+    assert!(refusal("--device +0112233445566778899aabbccddeef").starts_with("--device is needed"));
     assert_eq!(refusal("--site"), "--site needs a value");
     assert!(refusal(&format!("{good} --arbiter-uid root")).ends_with("not 'root'"));
     assert!(refusal(&format!("{good} --camera-node /dev/video0")).starts_with("--call-uid is needed"));

@@ -63,6 +63,7 @@ fn the_last_words_of_a_dead_arbiter_open_nothing() {
     assert_eq!(world.report(), "begin 7 1");
     world.signal(Signal::SIGSTOP);
     arbiter.send(&world.sign(&world.ticket(nonce)));
+    arbiter.drain();
     drop(arbiter);
     world.signal(Signal::SIGCONT);
     wait_dead(pid);

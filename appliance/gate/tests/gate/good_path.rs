@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::time::Instant;
 
+use parloir_wire::gate::GateRefusal::NoLease;
 use parloir_wire::gate::{FromGate, ShutReason, ToGate};
 use parloir_wire::keys::{Key, Motion};
 
@@ -32,6 +33,16 @@ fn key_then_ticket_then_doors_then_close() {
     assert_eq!(arbiter.shut().0, ShutReason::Asked);
     assert_eq!(world.clip_holders(), [0u32; 0], "after Shut nobody has the camera");
     wait_dead(pid);
+}
+
+#[test]
+fn close_names_the_lease() {
+    let world = World::new(Setup::default());
+    let arbiter = world.ready_arbiter();
+    let pid = world.open(&arbiter, 60);
+    arbiter.send(&ToGate::Close { lease: [8; 16] });
+    assert_eq!(arbiter.refused(), ([8; 16], NoLease));
+    assert_eq!(world.clip_holders(), [pid]);
 }
 
 #[test]

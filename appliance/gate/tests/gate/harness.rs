@@ -468,6 +468,11 @@ impl Arbiter {
         }
     }
 
+    /// Reads what waits. A socket closed with something unread resets the other end, which would hide what was sent before.
+    pub fn drain(&self) {
+        while self.next().is_some() {}
+    }
+
     pub fn refused(&self) -> (Id, GateRefusal) {
         self.expect(|m| if let FromGate::Refused { lease, why } = m { Some((lease, why)) } else { None })
     }

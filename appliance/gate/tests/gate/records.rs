@@ -1,7 +1,9 @@
 //! Owns: whose tickets gate believes: k of n roots, this site, never an older record, also after a power cut.
 
-use ed25519_dalek::SigningKey;
-use parloir_wire::door_record::{self, ROOTS};
+use ed25519_dalek::{Signer, SigningKey};
+use parloir_gate::config::parse;
+use parloir_gate::tickets::Tickets;
+use parloir_wire::door_record::{self, DoorRecord, ROOTS};
 use parloir_wire::gate::GateRefusal::{NoDoorKey, RecordOld, RecordSignature};
 use parloir_wire::gate::{FromGate, GateRefusal, ToGate};
 
@@ -90,4 +92,42 @@ fn a_record_that_cannot_be_kept_is_not_believed() {
     let nonce = world.prepare(&arbiter);
     arbiter.send(&world.sign(&world.ticket(nonce)));
     assert_eq!(arbiter.refused(), (LEASE, NoDoorKey));
+}
+
+/// A key of small order, under which one signature fits many messages (RFC 8032, section 5.1.7; here the neutral element).
+const WEAK: [u8; 32] = {
+    let mut key = [0; 32];
+    key[0] = 1;
+    key
+};
+
+#[test]
+fn a_weak_door_key_is_refused_though_the_roots_signed_it() {
+    let world = World::new(Setup::default());
+    let arbiter = world.arbiter();
+    let body = DoorRecord { site: SITE, door_key: WEAK, revision: 1 }.body();
+    let message = [&door_record::CONTEXT[..], &body].concat();
+    let signatures = [0, 1, 2].map(|root: usize| Some(world.roots[root].sign(&message).to_bytes()));
+    assert_eq!(offer(&arbiter, DoorRecord::join(&body, &signatures)), Err(RecordSignature));
+}
+
+#[test]
+fn gate_does_not_start_on_root_keys_that_are_no_quorum() {
+    let keys: Vec<_> = (1..=4).map(|n| SigningKey::from_bytes(&[n; 32]).verifying_key().to_bytes()).collect();
+    let file = |k: u8, n: u8, keys: &[[u8; 32]]| [&[k, n], keys.concat().as_slice()].concat();
+    let path = std::env::temp_dir().join(format!("parloir-gate-roots-{}", std::process::id()));
+    let load = |bytes: Vec<u8>| {
+        std::fs::write(&path, bytes).expect("roots");
+        let id = "00112233445566778899aabbccddeeff";
+        let roots = path.display().to_string();
+        let words = ["--device", id, "--site", id, "--arbiter-uid", "7", "--roots", &roots, "--state", "/nowhere"];
+        Tickets::load(&parse(words.iter().map(|word| (*word).to_owned())).expect("config")).is_ok()
+    };
+    assert!(load(file(2, 3, &keys[..3])) && load(file(1, 1, &keys[..1])) && load(file(3, 3, &keys[1..])));
+    assert!(!load(file(2, 3, &[keys[0], keys[1], keys[0]])), "one root twice");
+    assert!(!load(file(2, 3, &[keys[0], keys[1], WEAK])), "a weak root");
+    assert!(!load(file(0, 3, &keys[..3])) && !load(file(4, 3, &keys[..3])), "no quorum");
+    assert!(!load(file(2, 4, &keys)), "more roots than a record has slots");
+    assert!(!load(file(2, 3, &keys[..2])) && !load(file(2, 2, &keys[..3])) && !load(vec![]) && !load(vec![1, 1, 5]), "lengths");
+    std::fs::remove_file(path).expect("clean up");
 }
