@@ -269,10 +269,18 @@ impl Arbiter {
         Ok(body)
     }
 
-    fn append(&self, entry: &Entry) {
+    fn append(&mut self, entry: &Entry) {
+        let now_ns = parloir_shell::BootTime::now_ns();
+        let mut left_out = 0;
         match entry {
-            Entry::Admitted { .. } => tracing::info!(admitted = 1, at_ns = parloir_shell::BootTime::now_ns(), "admitted"),
-            Entry::Refused { code, .. } => tracing::warn!(code = code.name(), rule = code.rule(), "refused"),
+            Entry::Refused { code, call } => {
+                if *call == Id::default() {
+                    let Some(count) = self.repeats.write(*code, now_ns) else { return };
+                    left_out = count;
+                }
+                tracing::warn!(code = code.name(), rule = code.rule(), left_out, "refused");
+            }
+            Entry::Admitted { .. } => tracing::info!(admitted = 1, at_ns = now_ns, "admitted"),
             Entry::Ended { reason, seconds_counted, .. } => tracing::info!(reason = reason.name(), seconds_counted, "ended"),
             Entry::Asked { .. }
             | Entry::DoorsOpened { .. }
@@ -281,7 +289,10 @@ impl Arbiter {
             | Entry::Trouble { .. }
             | Entry::Denied(_) => {}
         }
-        let (event, call, detail) = translate::ledger_line(entry);
+        let (event, call, mut detail) = translate::ledger_line(entry);
+        if left_out > 0 {
+            detail += &format!(" left_out={left_out}");
+        }
         let row = self.row(event, call, detail);
         self.store.tell("ledger row", move |l| l.append(&row).map(|_| ()));
     }

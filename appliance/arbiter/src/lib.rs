@@ -9,6 +9,7 @@ mod effects;
 pub mod gate;
 pub mod ledger;
 pub mod outbox;
+pub mod repeats;
 pub mod run;
 pub mod store;
 pub mod translate;

@@ -8,6 +8,7 @@ use crate::documents::{Documents, Keep, NotOpened, Opened};
 use crate::gate::{Link, Pulse};
 use crate::ledger::{Entry as Row, OpenVisit};
 use crate::outbox::{Matter, Outbox};
+use crate::repeats::Repeats;
 use crate::store::{Store, StoreError};
 use crate::visit::Visit;
 use crate::{translate, view};
@@ -148,6 +149,7 @@ pub struct Arbiter {
     pub(crate) recorded: Option<Id>,
     /// Receipts that could not be sealed or stored yet.
     pub(crate) unsealed: Vec<Receipt>,
+    pub(crate) repeats: Repeats,
     revision: u64,
     phase: &'static str,
 }
@@ -179,6 +181,7 @@ impl Arbiter {
             last_key: None,
             recorded: None,
             unsealed: Vec::new(),
+            repeats: Repeats::default(),
             revision: 0,
             phase: "",
         })

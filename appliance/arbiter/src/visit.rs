@@ -14,10 +14,14 @@ use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 /// The certificate starts this long ago and ends this long ahead: a box whose clock is some hours wrong still makes one that the
 /// far end takes, and nobody can use it after the day.
 const VALIDITY: Duration = Duration::from_secs(24 * 3600);
+
+/// Most facts of a call process in a second: an honest one sends about five.
+const MAX_FACTS: u32 = 100;
 
 /// The DTLS certificate of one visit (RFC 8827: self-signed, known by its fingerprint alone).
 pub struct Certificate {
@@ -133,14 +137,22 @@ impl Drop for Visit {
     }
 }
 
-/// Facts of one call process until it hangs up; a malformed one ends it, for no honest call sends one.
+/// Facts of one call process until it hangs up; a malformed one or a flood ends it, for no honest call sends such.
 async fn read(channel: Arc<Channel>, call: Id, run: u32, inputs: mpsc::Sender<Input>) {
+    let (mut second, mut count) = (Instant::now(), 0);
     loop {
-        let fact = match channel.recv(MAX, 0).await {
+        let mut fact = match channel.recv(MAX, 0).await {
             Ok(Some(message)) => Fact::decode(&message.bytes).map_err(|e| e.to_string()),
             Ok(None) => Err("hung up".to_owned()),
             Err(error) => Err(error.to_string()),
         };
+        if second.elapsed() >= Duration::from_secs(1) {
+            (second, count) = (Instant::now(), 0);
+        }
+        count += 1;
+        if count > MAX_FACTS {
+            fact = Err("a flood of facts".to_owned());
+        }
         let last = fact.is_err();
         if inputs.send(Input::Call { call, run, fact }).await.is_err() || last {
             return;
@@ -197,5 +209,27 @@ mod tests {
         // The aborted reader lets go of its end when the runtime next runs it.
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         assert!(fds::recv(&first, MAX, 1).unwrap().is_none(), "the replaced end hangs up");
+    }
+
+    #[tokio::test]
+    async fn a_flood_of_facts_ends_the_hearing() {
+        let (inputs, mut heard) = tokio::sync::mpsc::channel(8);
+        let mut visit = Visit::new(Id([7; 16]), &Id([8; 16])).unwrap();
+        let end = visit.open(&inputs).unwrap();
+        let flood = tokio::spawn(async move {
+            while !matches!(fds::send(&end, &Fact::FarLeft.encode(), &[]), Err(e) if e.kind() != std::io::ErrorKind::WouldBlock) {
+                tokio::task::yield_now().await;
+            }
+        });
+        let mut facts = 0;
+        loop {
+            match heard.recv().await {
+                Some(crate::run::Input::Call { fact: Ok(_), .. }) => facts += 1,
+                Some(crate::run::Input::Call { fact: Err(why), .. }) => break assert_eq!(why, "a flood of facts"),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(facts, super::MAX_FACTS);
+        flood.abort();
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::cell::Cell;
 use crate::house::{House, inside};
+use parloir_bus::view::Phase;
 use parloir_arbiter::ledger::{FILE, Ledger, LedgerError};
 use std::collections::BTreeSet;
 
@@ -59,6 +60,43 @@ fn the_chain_holds_after_a_visit_and_a_changed_row_is_found_at_the_next_start() 
         drop(db);
         cell.house.start_arbiter().await;
         cell.house.logged("org.parloir.Error.LedgerBroken").await;
+    });
+}
+
+/// Broken before: nothing yet; without the record a power cut in the visit would leave no trace of an open camera.
+#[test]
+fn a_disk_that_does_not_write_keeps_the_doors_shut() {
+    inside("stored::a_disk_that_does_not_write_keeps_the_doors_shut", |house| async {
+        let mut cell = Cell::ready(house).await;
+        let asked = cell.ask().await;
+        let db = rusqlite::Connection::open(cell.house.dir.join("state").join(FILE)).unwrap();
+        db.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let grant = cell.grant_for(&asked.ask);
+        cell.deliver_grant(&grant).await.ok();
+        cell.gate.closed(grant.call.0).await;
+        db.execute_batch("ROLLBACK").unwrap();
+        cell.until("over", |v| matches!(v.phase, Phase::Ended | Phase::Refused)).await;
+        // The receipt of it is made as soon as the disk writes again, and the next visit opens.
+        cell.courier.next_of("receipt").await;
+        cell.screen.dismiss().await.unwrap();
+        cell.phase(Phase::Home).await;
+        let asked = cell.ask().await;
+        cell.join(&asked).await;
+    });
+}
+
+/// Broken before: a screen that was taken over wrote a row for each of its attempts, until the disk was full.
+#[test]
+fn a_flood_of_refusals_is_written_once() {
+    inside("stored::a_flood_of_refusals_is_written_once", |house| async {
+        let mut cell = Cell::ready(house).await;
+        let ana = cell.contact("Ana");
+        for serial in 0..300 {
+            assert!(cell.screen.place(&ana, "video", serial).await.is_err());
+        }
+        cell.house.kill_arbiter();
+        let ledger = Ledger::open(&cell.house.dir.join("state")).unwrap();
+        assert!(ledger.check().unwrap().0 < 5);
     });
 }
 
