@@ -308,6 +308,7 @@ impl Visit {
         let (Some(pipeline), Some(settings), false) = (&self.pipeline, &self.settings, self.connected) else { return };
         pipeline.set_video(if settings.voice_only { Video::SoundOnly } else { self.ladder.start() });
         let result = pipeline.connect(settings);
+        tracing::debug!("connecting, generation {}", settings.generation);
         self.connected = true;
         self.check(Trouble::Pipeline, result);
     }
@@ -319,6 +320,7 @@ impl Visit {
             Ok(sdp) => {
                 let generation = settings.generation;
                 pipeline.gather(offer);
+                tracing::debug!("offer {generation} is made");
                 self.say(Signal::Offer { generation, sdp });
             }
             Err(e) => self.trouble(Trouble::Pipeline, e.to_string()),
@@ -365,6 +367,7 @@ impl Visit {
         match message {
             Signal::Answer { generation, sdp } if Some(generation) == now => match sdp::check_answer(&sdp) {
                 Ok(answer) => {
+                    tracing::debug!("answer {generation} came");
                     self.far_sends_video = answer.far_sends_video;
                     let result = pipeline.answer(&sdp);
                     self.said.clear();

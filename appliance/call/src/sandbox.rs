@@ -98,7 +98,7 @@ fn close_files(registry: PathBuf, generated: PathBuf) -> Result<Files, SandboxEr
     let read = AccessFs::from_read(abi) & !AccessFs::Execute;
     let read_file = BitFlags::from(AccessFs::ReadFile);
     let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::IoctlDev;
-    // OpenH264, libav and ORC write nothing; ORC makes a file here, unlinks it and maps it twice: once to write, once to run.
+    // Nothing else is written: ORC makes a file here, unlinks it and maps it twice: once to write, once to run.
     let generate = AccessFs::ReadFile
         | AccessFs::ReadDir
         | AccessFs::WriteFile

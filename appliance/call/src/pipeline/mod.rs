@@ -48,7 +48,7 @@ pub const ALLOWED: &[&str] = &[
     "h264parse",
     "rtph264pay",
     "rtph264depay",
-    "avdec_h264",
+    "openh264dec",
     "audioconvert",
     "audioresample",
     "volume",

@@ -68,9 +68,7 @@ fn pictures_in(
     // A picture with a smear says more than none; the key picture that was asked for mends it.
     depay.set_property("wait-for-keyframe", false);
     let parse = make("h264parse", "far-parse")?;
-    let decoder = make("avdec_h264", "far-decoder")?;
-    // Frame threads would add a frame of delay each and cost more.
-    decoder.set_property("max-threads", 1_i32);
+    let decoder = make("openh264dec", "far-decoder")?;
     let (gate, post, codec) = (gate.clone(), post.clone(), codec.clone());
     let first = AtomicBool::new(true);
     let sink = picture_sink("far-sink", screen, Stream::Far, move |width, height| {
