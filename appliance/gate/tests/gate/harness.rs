@@ -205,6 +205,10 @@ impl World {
         pid
     }
 
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("gate.log")).expect("log")
+    }
+
     pub fn doors_given(&self) {
         assert!(self.report().starts_with("door 1 "));
         assert!(self.report().starts_with("door 2 "));
