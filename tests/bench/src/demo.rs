@@ -135,18 +135,20 @@ impl Demo {
         if course.wanted.tamper.as_deref() == Some(PLACE_WITHOUT_KEY) {
             say("a screen that was taken over dials without a key");
             self.stage.place_without_key()?;
+            self.until("an answer to the screen that was taken over", HOME_LIMIT, |seen| seen.rogue.is_some())?;
         } else {
             say("pressing OK on the first contact");
             verdict.ok_ns = self.press_until_asked()?;
         }
         let settled = self.until("pictures on both sides", LIVE_LIMIT, |seen| {
             let both = seen.first_picture_ns.is_some() && seen.visitor.first_frame_ms.is_some();
-            both || matches!(seen.phase.as_str(), "refused" | "ended")
+            both || seen.rogue.is_some() || matches!(seen.phase.as_str(), "refused" | "ended")
         });
         if course.expect_refusal {
             self.idle(Duration::from_secs(3))?;
             verdict.camera_ever_open = guard.is_some_and(Guard::finish);
-            verdict.phase = self.seen.phase.clone();
+            let rogue = self.seen.rogue.as_ref().and_then(|told| told["phase"].as_str());
+            verdict.phase = rogue.map_or_else(|| self.seen.phase.clone(), str::to_owned);
             return Ok(verdict);
         }
         settled?;

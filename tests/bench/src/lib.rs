@@ -15,6 +15,7 @@ pub mod parts;
 pub mod remote;
 pub mod report;
 pub mod roles;
+pub mod rogue;
 pub mod stage;
 pub mod supervisor;
 pub mod usage;

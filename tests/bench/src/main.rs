@@ -10,7 +10,7 @@ use parloir_bench::compare::{self, Comparison};
 use parloir_bench::demo::{Course, Halt};
 use parloir_bench::guest::{self, Guest};
 use parloir_bench::stage::{Wanted, clips};
-use parloir_bench::{demo, kiosk, remote, walls};
+use parloir_bench::{demo, kiosk, remote, rogue, walls};
 
 /// Parloir's bench: a whole box and its facility on this machine.
 #[derive(Parser)]
@@ -37,6 +37,9 @@ enum What {
     /// A real Chromium as the visitor (the demo starts this as a user of its own).
     #[command(hide = true)]
     Visitor(Guest),
+    /// A screen that was taken over (the demo starts this).
+    #[command(hide = true)]
+    Rogue,
     /// Presses keys of the remote, one after the other.
     Remote(Remote),
 }
@@ -108,7 +111,8 @@ fn main() -> ExitCode {
         What::Kiosk(demo) => outside(&demo, "inside-kiosk"),
         What::InsideKiosk(demo) => inside_kiosk(&demo),
         What::Compare(compare) => compared(&compare),
-        What::Visitor(guest) => visit(&guest),
+        What::Visitor(guest) => tried(guest::visit(&guest)),
+        What::Rogue => tried(rogue::dial()),
         What::Remote(remote) => press(&remote),
     }
 }
@@ -197,9 +201,9 @@ fn cache() -> std::io::Result<PathBuf> {
     Ok(base.join("parloir/clip-v1"))
 }
 
-fn visit(guest: &Guest) -> ExitCode {
+fn tried<E: std::fmt::Display>(what: impl Future<Output = Result<(), E>>) -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let done = runtime.map_err(|why| why.to_string()).and_then(|r| r.block_on(guest::visit(guest)).map_err(|why| why.to_string()));
+    let done = runtime.map_err(|why| why.to_string()).and_then(|r| r.block_on(what).map_err(|why| why.to_string()));
     done.map_or_else(|why| fail(&why), |()| ExitCode::SUCCESS)
 }
 

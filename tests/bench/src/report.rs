@@ -33,8 +33,10 @@ impl Verdict {
     #[must_use]
     pub fn as_wanted(&self, seen: &Seen, refusal: bool) -> bool {
         if refusal {
-            let refused = matches!(self.phase.as_str(), "refused" | "ended") && !seen.refused.is_empty();
-            return refused && seen.appliance.samples.iter().all(|s| s.frames == 0);
+            // A refusal has a reason on the screen: of the question, or of the end.
+            let reason = !seen.refused.is_empty() || seen.end_reason.as_ref().is_some_and(|reason| reason != "PersonEnded");
+            let blind = [&seen.appliance, &seen.visitor].iter().all(|side| side.samples.iter().all(|s| s.frames == 0));
+            return matches!(self.phase.as_str(), "refused" | "ended") && reason && blind;
         }
         let both = [&seen.appliance, &seen.visitor].iter().all(|side| side.samples.last().is_some_and(|s| s.frames > 0));
         let receipt = seen.receipt.as_ref().is_some_and(|r| r["verified"] == json!(true));
@@ -96,7 +98,9 @@ pub fn build(seen: &Seen, verdict: &Verdict, reference: Option<Reference>, pictu
         "usage": verdict.usage,
         "doors_opened": seen.opened,
         "camera_ever_open": verdict.camera_ever_open,
-        "phase": seen.phase,
+        "phase": if verdict.phase.is_empty() { &seen.phase } else { &verdict.phase },
+        "end_reason": seen.end_reason,
+        "rogue": seen.rogue,
         "refused": seen.refused.iter().map(|(code, rule)| json!({"code": code, "rule": rule})).collect::<Vec<_>>(),
         "errors": seen.errors,
         "deaths": seen.deaths,

@@ -294,21 +294,13 @@ impl Stage {
         cells.iter().filter_map(|name| Some(((*name).to_owned(), self.supervisor.user(&format!("parloir-{name}")).ok()?))).collect()
     }
 
-    /// As the screen's user, with a serial that no key press has: what a screen that was taken over would do. The name of the contact is
-    /// no secret to it, so the one of the bench's entitlement is taken.
+    /// As the screen's user: what a screen that was taken over would do.
     ///
     /// # Errors
     /// It cannot be started.
     pub fn place_without_key(&mut self) -> io::Result<u32> {
-        let entitlement = fs::read_to_string(Path::new(RUN).join("keys/site/entitlement.json"))?;
-        let entitlement: serde_json::Value = serde_json::from_str(&entitlement).map_err(io::Error::other)?;
-        let contact = entitlement["contacts"][0]["id"].as_str().unwrap_or_default().to_owned();
-        let bus = format!("--bus=unix:path={RUN}/bus/socket");
-        let mut command = words(&["dbus-send", &bus, "--print-reply", "--dest=org.parloir.Arbiter", "/org/parloir/arbiter"]);
-        let arguments = [format!("string:{contact}"), "string:video".to_owned(), "uint64:1".to_owned()];
-        command.push("org.parloir.Calls1.Place".to_owned());
-        command.extend(arguments);
-        self.supervisor.part("rogue", "parloir-ui", command, Vec::new())
+        let bus = vec![("DBUS_SYSTEM_BUS_ADDRESS".to_owned(), format!("unix:path={RUN}/bus/socket"))];
+        self.supervisor.part("rogue", "parloir-ui", words(&[&format!("{RUN}/bin/parloir-bench"), "rogue"]), bus)
     }
 
     /// Starts a real browser as the visitor, as a user of its own.

@@ -63,6 +63,10 @@ pub struct Seen {
     pub refused: Vec<(String, String)>,
     /// Lines at level ERROR: each is a bug of ours.
     pub errors: Vec<String>,
+    /// Why the call ended, by the arbiter.
+    pub end_reason: Option<String>,
+    /// What came of dialling without a key.
+    pub rogue: Option<Value>,
     /// Gate's own measure from its decision to the death of call, ms.
     pub gate_took_ms: Option<i64>,
     /// Processes that ended without being asked.
@@ -87,6 +91,7 @@ impl Seen {
             "arbiter" => self.arbiter(line),
             "facility" => self.facility(line),
             "visitor" => self.page(line),
+            "rogue" => self.rogue = line.json().or(self.rogue.take()),
             _ => {}
         }
     }
@@ -121,6 +126,9 @@ impl Seen {
                 side.audio_level = Some(side.audio_level.map_or(dbfs, |loudest| loudest.max(dbfs)));
                 side.sound |= dbfs > SILENCE_DBFS;
             }
+        }
+        if line.text.contains("arbiter: ended ") {
+            self.end_reason = line.field("reason").map(str::to_owned);
         }
         if line.field("shut_reason").is_some() {
             self.gate_took_ms = line.number("took_ms").or(self.gate_took_ms);
