@@ -7,7 +7,7 @@ use crate::broker;
 use crate::courier::{Attachment, Order, Wish, next};
 use crate::message::write_status;
 use crate::signalling::Pump;
-use crate::topic::{Keep, Kind, MAX_BODY, Topics, Way, find};
+use crate::topic::{Keep, Kind, MAX_BODY, SIGNAL, STATUS, Topics, Way, find};
 use crate::{adapter, message};
 use parloir_shell::Tag;
 use rumqttc::{AsyncClient, Event, EventLoop, LastWill, Packet, PublishNoticeError, PublishOptions, QoS};
@@ -70,8 +70,7 @@ pub async fn run(settings: Settings) -> Result<(), Ended> {
     let topics = Topics::new(&settings.site, &settings.device);
     let tls = broker::tls(&settings.identity)?;
     let mut options = broker::options(&crate::topic::Hex(&settings.device).to_string(), &settings.broker, tls)?;
-    let Some(status) = find(Way::Up, "status") else { return Err(Ended::BusGone) };
-    options.set_last_will(LastWill::new(topics.of(status), write_status(false), QoS::AtLeastOnce, true, None));
+    options.set_last_will(LastWill::new(topics.of(&STATUS), write_status(false), QoS::AtLeastOnce, true, None));
 
     let bus = zbus::connection::Builder::system().method_timeout(ANSWER).build().await?;
     let watch = zbus::fdo::DBusProxy::new(&bus).await?;
@@ -322,8 +321,7 @@ async fn publish(client: AsyncClient, topic: String, body: Vec<u8>, done: mpsc::
 }
 
 async fn publish_signals(client: AsyncClient, topics: Topics, mut waiting: mpsc::Receiver<Vec<u8>>) {
-    let Some(kind) = find(Way::Up, "signal") else { return };
-    let topic = topics.of(kind);
+    let topic = topics.of(&SIGNAL);
     while let Some(body) = waiting.recv().await {
         if client.publish(topic.clone(), body, PublishOptions::new(QoS::AtLeastOnce)).await.is_err() {
             return;
@@ -383,10 +381,8 @@ async fn greet(client: AsyncClient, topics: Topics, connection: u64, tell: mpsc:
         Ok(_) => {}
         Err(e) => return tracing::warn!(error = %e, "the broker refused the subscription [org.parloir.Error.BrokerRefused]"),
     }
-    if let Some(status) = find(Way::Up, "status") {
-        let options = PublishOptions::new(QoS::AtLeastOnce).retained();
-        let _ = client.publish(topics.of(status), write_status(true), options).await;
-    }
+    let options = PublishOptions::new(QoS::AtLeastOnce).retained();
+    let _ = client.publish(topics.of(&STATUS), write_status(true), options).await;
     let _ = tell.send(FromBroker::Subscribed(connection)).await;
 }
 

@@ -46,6 +46,12 @@ const fn kind(name: &'static str, way: Way, keep: Keep, body: &'static str, says
     Kind { name, way, keep, body, says }
 }
 
+/// Link's own word about itself.
+pub const STATUS: Kind =
+    kind("status", Way::Up, Keep::Retained, "JSON", "whether link is connected; the broker says false by its will");
+/// Signalling that link's adapters make.
+pub const SIGNAL: Kind = kind("signal", Way::Up, Keep::Passing, "JSON", "signalling from the box");
+
 /// Every kind. `docs/mqtt.md` holds this as a table.
 pub const KINDS: &[Kind] = &[
     kind("authority", Way::Down, Keep::Retained, "JWS JSON, k of n", "who may sign what at the site"),
@@ -61,9 +67,9 @@ pub const KINDS: &[Kind] = &[
     kind("ask", Way::Up, Keep::Passing, "sealed JWS", "a person asks for a visit"),
     kind("receipt", Way::Up, Keep::Passing, "sealed JSON", "both sides' word after a visit"),
     kind("time-request", Way::Up, Keep::Passing, "JSON", "asks for a time statement"),
-    kind("signal", Way::Up, Keep::Passing, "JSON", "signalling from the box"),
+    SIGNAL,
     kind("ended", Way::Up, Keep::Passing, "JSON", "the visit is over for the box"),
-    kind("status", Way::Up, Keep::Retained, "JSON", "whether link is connected; the broker says false by its will"),
+    STATUS,
 ];
 
 /// The kind of this name on this way.

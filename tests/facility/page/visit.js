@@ -14,7 +14,7 @@ const page = { socket: undefined, delay: 500, waiting: undefined, ringing: undef
 
 // ---- views
 
-const focusOf = { check: "try", ringing: "join", visit: "mute", ended: "ended-title", stopped: "stopped-title" };
+const focusOf = { check: "try", ringing: "join", visit: "mute", ended: "again", stopped: "stopped-again" };
 
 function show(view) {
   if (document.body.dataset.view === view) return;
@@ -41,6 +41,8 @@ function stop(title, why, code) {
 }
 
 const minutes = s => s >= 60 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${s} s`;
+const plural = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
+const talked = s => `You talked for ${s >= 60 ? plural(Math.round(s / 60), "minute") : plural(s, "second")}`;
 
 // ---- device check
 
@@ -199,7 +201,7 @@ async function begin(visit) {
   const identity = await identityOf(plan.call);
   const media = new Media(plan, identity, page.local, {
     signal: body => say({ type: "signal", body: { v: 1, call: plan.call, ...body } }),
-    stream: far => { $("far").srcObject = far; $("far").play().catch(() => { $("sound").hidden = false; }); },
+    stream: far => hearFar(far),
     refused: what => refuse(what),
     bye: () => leave(false),
     trouble: (what, detail) => say({ type: "trouble", what, detail }),
@@ -208,6 +210,13 @@ async function begin(visit) {
   Object.assign(visit, { media, hear: body => media.hear(body) });
   queue.forEach(body => media.hear(body));
   watch(visit);
+}
+
+function hearFar(far) {
+  if ($("far").srcObject === far) return;
+  $("far").srcObject = far;
+  // After a reload nobody has pressed anything yet, and a browser may want that before it plays sound.
+  $("far").play().catch(e => { if (e.name === "NotAllowedError") $("sound").hidden = false; });
 }
 
 /** Looks at the counters often, and says what is seen each second and at changes. */
@@ -258,7 +267,7 @@ async function leave(tellBox) {
   $("far").srcObject = null;
   endDevices();
   const seconds = Math.round((visit.media?.kept.decodedMs ?? 0) / 1000);
-  $("ended-title").textContent = seconds ? `You talked for ${minutes(seconds)}` : "You did not see each other";
+  $("ended-title").textContent = seconds ? talked(seconds) : "You did not see each other";
   $("ended-why").textContent = tellBox ? "You ended the visit." : "";
   $("facts").replaceChildren(fact("i-clock", "soon", "The receipt is on its way"));
   $("ended-code").textContent = "";
@@ -326,18 +335,23 @@ async function ended({ reason }) {
 async function receipt(r) {
   await leave(false);
   if (page.visit?.plan.call !== r.call) return;
-  const seen = r.seconds_seen === null ? "Your side of the receipt is missing" : `You saw the picture for ${minutes(r.seconds_seen)}`;
-  $("ended-title").textContent = r.seconds_counted ? `You talked for ${minutes(r.seconds_counted)}` : "Nothing was counted";
-  $("ended-why").textContent = reasons[r.reason]?.() ?? "The visit is over.";
+  $("ended-title").textContent = r.seconds_counted ? talked(r.seconds_counted) : "The visit did not begin";
+  $("ended-why").textContent = reasons[r.reason]?.() ?? "The other side could not start. Nothing was counted.";
+  const { recorded_by } = page.visit.plan;
   $("facts").replaceChildren(
     fact("i-clock", "good", `${minutes(r.seconds_counted)} counted`),
-    fact("i-seen", "good", seen),
+    ...(r.seconds_seen === null ? [] : [fact("i-seen", "good", `You saw the picture for ${minutes(r.seconds_seen)}`)]),
     ...(r.seconds_lost ? [fact("i-pause", "soon", `${minutes(r.seconds_lost)} lost, not counted`)] : []),
-    page.visit.plan.recorded_by ? fact("i-rec", "soon", `Recorded by ${page.visit.plan.recorded_by}`) : fact("i-lock", "good", "Nothing was recorded"),
+    recorded_by ? fact("i-rec", "soon", `Recorded by ${recorded_by}`) : fact("i-lock", "good", "Nothing was recorded"),
     fact("i-video-off", "good", "Your camera is off"),
-    r.verified && r.both_sides ? fact("i-check", "good", "Both sides signed the receipt") : fact("i-pause", "soon", "The receipt could not be checked"),
+    signatures(r),
   );
   $("ended-code").textContent = `${r.reason} · receipt ${r.receipt.slice(0, 8)}`;
+}
+
+function signatures({ verified, both_sides }) {
+  if (!verified) return fact("i-x", "ends", "The receipt is not right. Please tell the facility");
+  return both_sides ? fact("i-check", "good", "Both sides signed the receipt") : fact("i-check", "soon", "Only the other side signed the receipt");
 }
 
 function missed({ why }) {

@@ -8,7 +8,7 @@ use crate::tamper::Tamper;
 use crate::turn::Relays;
 use crate::visit::{Admission, Stage, Visit};
 use parloir_issuer::{Site, sign};
-use parloir_link::message::read_signal;
+use parloir_link::message::{read_signal, write_signal};
 use parloir_link::topic::{Kind, Way, find};
 use parloir_pass::{
     Ask, Beat, Bytes32, Contact, Deny, DenyTarget, Grant, Id, Media, Party, Route, SitePolicy, Time, Typ, VERSION,
@@ -127,7 +127,11 @@ impl Desk {
         let policy = keyring.policy(&site.policy_jws, Clock::Unix(now.unix_ms / 1000), 0)?;
         let unknown = settings.relays.urls.iter().find(|url| !policy.relays.contains(url));
         if let Some(url) = unknown {
-            return Err(format!("relay {url} is none of the policy's: give one of {:?} [org.parloir.Error.Relay]", policy.relays).into());
+            return Err(format!(
+                "relay {url} is none of the policy's: give one of {:?} [org.parloir.Error.Relay]",
+                policy.relays
+            )
+            .into());
         }
         let box_key = PublicKey::new(&site.box_key)?;
         let mut links = BTreeMap::new();
@@ -326,7 +330,10 @@ impl Desk {
         let mut out = vec![event("joined", json!({"call": call})), publish("grant", grant)?];
         out.extend(self.to_page(&visit, [told]));
         out.push(event("admitted", json!({"call": call, "certificate": certificate})));
-        out.push(event("granted", json!({"call": call, "grant": grant_id, "tamper": self.settings.tamper.map(|t| format!("{t:?}"))})));
+        out.push(event(
+            "granted",
+            json!({"call": call, "grant": grant_id, "tamper": self.settings.tamper.map(|t| format!("{t:?}"))}),
+        ));
         Ok(out)
     }
 
@@ -409,8 +416,7 @@ impl Desk {
     }
 
     fn signal_from_page(&mut self, contact: &Id, body: Value) -> Result<Vec<Output>, Wrong> {
-        let bytes = serde_json::to_vec(&body)?;
-        let (call, signal) = read_signal(&bytes)?;
+        let (call, signal) = read_signal(&serde_json::to_vec(&body)?)?;
         if matches!(signal, Signal::Offer { .. }) {
             return Err("the page does not offer on this route".into());
         }
@@ -418,7 +424,7 @@ impl Desk {
         let Stage::Admitted { admission, .. } = &mut visit.stage else { return Err("a signal outside of a visit".into()) };
         admission.counts.1 += 1;
         let told = event("signal", json!({"from": "page", "kind": body["kind"], "count": admission.counts.1}));
-        Ok(vec![publish("signal", bytes)?, told])
+        Ok(vec![publish("signal", write_signal(&call, &signal))?, told])
     }
 
     fn statement(&mut self, contact: &Id, jws: &str, stats: Stats) -> Result<Vec<Output>, Wrong> {

@@ -53,12 +53,8 @@ async fn run(cli: Cli) -> Result<(), Wrong> {
     let topics = Topics::new(&site.site.0, &site.device.0);
     let secret = std::fs::read(&cli.turn_secret).map_err(|e| format!("{}: {e}", cli.turn_secret.display()))?;
     let relays = Relays { urls: vec![format!("turn:{}?transport=udp", cli.turn)], secret: secret.trim_ascii().to_vec() };
-    let settings = Settings {
-        relays,
-        direct_candidates: cli.direct_candidates,
-        absent_ms: cli.absent_after * 1000,
-        tamper: cli.tamper,
-    };
+    let settings =
+        Settings { relays, direct_candidates: cli.direct_candidates, absent_ms: cli.absent_after * 1000, tamper: cli.tamper };
     let desk = Desk::new(site, settings, now())?;
 
     let file = |name: &str| cli.dir.join("tls").join(name);

@@ -99,7 +99,9 @@ impl Office {
             let options = PublishOptions::new(QoS::AtLeastOnce).retain(kind.keep == Keep::Retained);
             let notice = self.client.publish_tracked(self.topics.of(kind), body, options).await?;
             let acknowledged = tokio::time::timeout(Duration::from_secs(20), notice.wait_async());
-            acknowledged.await.map_err(|_| "the broker does not acknowledge: is it running, and is our certificate `facility`?")??;
+            acknowledged
+                .await
+                .map_err(|_| "the broker does not acknowledge: is it running, and is our certificate `facility`?")??;
         }
         let links: Vec<Value> = self
             .desk

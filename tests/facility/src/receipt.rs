@@ -4,7 +4,7 @@
 
 use crate::visit::Visit;
 use parloir_pass::receipt::Parcel;
-use parloir_pass::{Receipt, Statement};
+use parloir_pass::{Receipt, Statement, rules};
 use parloir_seal::{PublicKey, Refused, jws};
 
 /// A receipt that came, and what is wrong with it.
@@ -41,8 +41,7 @@ pub fn judge<'a>(
             None
         }
         (Some(text), Some(admission)) => {
-            let read: Result<Statement, Refused> =
-                jws::statement(text.as_bytes(), &admission.party.statement_key, &receipt.call);
+            let read: Result<Statement, Refused> = jws::statement(text.as_bytes(), &admission.party.statement_key, &receipt.call);
             read.map_err(|e| errors.push(e.to_string())).ok()
         }
     };
@@ -64,11 +63,8 @@ fn compare(visit: &Visit, receipt: &Receipt, statement: Option<&Statement>, erro
     {
         errors.push("names a grant that was not given for this visit".to_owned());
     }
-    let seen_s = statement.map_or(0, |s| s.decoded_ms / 1000);
-    // The fair clock runs on for at most 2 s after the media stopped, at each gap and at the end.
-    let most = seen_s + 2 * (receipt.gaps.len() as u64 + 1) + 1;
-    if u64::from(receipt.seconds_counted) > most {
-        errors.push(format!("counts {} s, but the visitor saw {seen_s} s", receipt.seconds_counted));
+    if let Err(broken) = rules::receipt_holds(receipt, statement) {
+        errors.push(broken.to_string());
     }
 }
 

@@ -23,7 +23,10 @@ impl Relays {
         let user = format!("{expires}:{user}");
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.secret);
         let password = STANDARD.encode(hmac::sign(&key, user.as_bytes()));
-        self.urls.iter().map(|url| RelayCredentials { url: url.clone(), user: user.clone(), password: password.clone() }).collect()
+        self.urls
+            .iter()
+            .map(|url| RelayCredentials { url: url.clone(), user: user.clone(), password: password.clone() })
+            .collect()
     }
 }
 

@@ -33,7 +33,7 @@ pub struct Options {
     pub https_certificate: PathBuf,
     /// A directory for the browser's profile and its logs; made fresh.
     pub work: PathBuf,
-    /// Window, pixels.
+    /// Size of the page, pixels.
     pub window: (u32, u32),
 }
 
@@ -134,7 +134,17 @@ impl Visitor {
         let visitor = Self { client, options, sound: false, driver };
         visitor.client.goto(&visitor.options.url).await.map_err(|e| browser("open the link", e.to_string()))?;
         visitor.wait("check", START).await?;
+        visitor.size_page().await?;
         Ok(visitor)
+    }
+
+    /// Makes the page, not the window around it, as large as asked.
+    async fn size_page(&self) -> Result<(), Trouble> {
+        let frame = self.run("return [outerWidth - innerWidth, outerHeight - innerHeight]").await?;
+        let extra = |i: usize| frame[i].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        let (width, height) = self.options.window;
+        let sized = self.client.set_window_size(width + extra(0), height + extra(1)).await;
+        sized.map_err(|e| self.trouble("size the window", e.to_string()))
     }
 
     /// Does the device check: the page waits for a call then, or rings already.
@@ -237,7 +247,8 @@ impl Visitor {
                       c.getContext('2d').drawImage(v, 0, 0); return c.toDataURL('image/png').split(',')[1]";
         let value = self.run(script).await?;
         let png = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, value.as_str().unwrap_or_default());
-        let png = png.ok().filter(|png| !png.is_empty()).ok_or_else(|| self.trouble("far picture", "there is none".to_owned()))?;
+        let png =
+            png.ok().filter(|png| !png.is_empty()).ok_or_else(|| self.trouble("far picture", "there is none".to_owned()))?;
         std::fs::write(path, png).map_err(|e| Trouble::File { path: path.to_owned(), cause: e.to_string() })
     }
 

@@ -154,7 +154,9 @@ mod tests {
             h
         };
         assert!(same_origin(&headers(Some("https://visit.example:8443"))));
-        for bad in [None, Some("null"), Some("http://visit.example:8443"), Some("https://visit.example"), Some("https://evil.example")] {
+        for bad in
+            [None, Some("null"), Some("http://visit.example:8443"), Some("https://visit.example"), Some("https://evil.example")]
+        {
             assert!(!same_origin(&headers(bad)), "{bad:?}");
         }
     }

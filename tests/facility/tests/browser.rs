@@ -14,6 +14,7 @@ use parloir_pass::{Bytes32, DenyTarget, Grant, Id, Receipt, Statement, Typ, VERS
 use parloir_seal::{jws, random};
 use parloir_wire::signal::Signal;
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::time::Duration;
 use world::{Box_, World};
@@ -23,6 +24,8 @@ struct FarEnd {
     client: Client,
     own: WindowHandle,
     page: WindowHandle,
+    /// The newest offer; what belongs to an older one is dropped, as link does.
+    generation: Cell<u32>,
 }
 
 const MAKE: &str = include_str!("far_end.js");
@@ -35,14 +38,30 @@ impl FarEnd {
         client.switch_to_window(self.page.clone()).await.unwrap();
         value
     }
-    /// An offer and the certificate behind it.
-    async fn offer(&self) -> (String, Bytes32) {
+    /// The next offer and the certificate behind it.
+    async fn offer(&self) -> (Signal, Bytes32) {
         let made = self.run(MAKE, Vec::new()).await;
         let hex: String = made["print"].as_str().unwrap().replace(':', "");
         let bytes: Vec<u8> = (0..32).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect();
-        (made["sdp"].as_str().unwrap().to_owned(), Bytes32(bytes.try_into().unwrap()))
+        let generation = self.generation.get() + 1;
+        self.generation.set(generation);
+        (Signal::Offer { generation, sdp: made["sdp"].as_str().unwrap().to_owned() }, Bytes32(bytes.try_into().unwrap()))
     }
-    async fn hear(&self, signal: &Signal) {
+    async fn hear(&self, signal: &Signal, party: &Bytes32) {
+        let (Signal::Answer { generation, .. }
+        | Signal::Candidate { generation, .. }
+        | Signal::Bye { generation }
+        | Signal::Offer { generation, .. }) = signal;
+        if *generation != self.generation.get() {
+            return;
+        }
+        if let Signal::Answer { sdp, .. } = signal {
+            let print: Vec<String> = party.0.iter().map(|b| format!("{b:02X}")).collect();
+            assert!(
+                sdp.contains(&format!("a=fingerprint:sha-256 {}", print.join(":"))),
+                "the certificate of the grant, reload or not"
+            );
+        }
         let script = "const [m, done] = arguments; (m.sdp ? window.pc.setRemoteDescription({ type: 'answer', sdp: m.sdp }) \
                       : window.pc.addIceCandidate({ candidate: m.candidate, sdpMLineIndex: m.mline })).then(() => done(1), e => done(String(e)))";
         let message = match signal {
@@ -83,7 +102,7 @@ async fn far_end(world: &World, visitor: &Visitor) -> FarEnd {
     let origin = world.url.split("/v/").next().unwrap().to_owned();
     client.goto(&format!("{origin}/none")).await.unwrap();
     client.switch_to_window(page.clone()).await.unwrap();
-    FarEnd { client, own, page }
+    FarEnd { client, own, page, generation: Cell::new(0) }
 }
 
 /// Carries signals between the page and the far end until statements say what is wanted.
@@ -104,7 +123,7 @@ async fn until_statement(b: &mut Box_, far: &FarEnd, grant: &Grant, wanted: impl
             (kind, body) if kind == "signal" => {
                 let (call, signal) = read_signal(&body).unwrap();
                 assert_eq!(Id(call), grant.call);
-                far.hear(&signal).await;
+                far.hear(&signal, &grant.parties[0].certificate).await;
             }
             _ => {}
         }
@@ -124,7 +143,7 @@ async fn a_visit_from_the_check_to_the_receipt() {
 
     let far = far_end(&world, &visitor).await;
     let mut b = world.a_box().await;
-    let (sdp, certificate) = far.offer().await;
+    let (offer, certificate) = far.offer().await;
     let ask = world.ask(certificate);
     b.send("ask", &world.sealed_ask(&ask)).await;
     visitor.wait("ringing", Duration::from_secs(10)).await.unwrap();
@@ -135,20 +154,24 @@ async fn a_visit_from_the_check_to_the_receipt() {
 
     let grant = world.open_grant(&b.wait("grant").await, &ask);
     assert_eq!(grant.box_certificate, certificate);
-    b.send("signal", &write_signal(&ask.call.0, &Signal::Offer { generation: 1, sdp })).await;
+    b.send("signal", &write_signal(&ask.call.0, &offer)).await;
     let (first, _) = until_statement(&mut b, &far, &grant, |s| s.decoding && s.frames > 60 && s.sound_heard).await;
-    assert_eq!((first.width, first.height), (1280, 720));
+    // Chromium may send less than it has on a busy machine; what counts here is that the page measures and signs it.
+    assert!(first.width >= 160 && u32::from(first.width) * 9 == u32::from(first.height) * 16, "{first:?}");
     assert!(first.first_frame_ms > 0, "{first:?}");
     visitor.picture(&save("4-visit.png")).await.unwrap();
     visitor.far_picture(&save("4-far.png")).await.unwrap();
     let stats = visitor.stats().await.unwrap();
     assert_eq!(stats.codec, "H264");
 
-    // A re-call: same certificate, higher generation; totals go on.
-    let (sdp, again) = far.offer().await;
-    assert_eq!(again, certificate);
-    b.send("signal", &write_signal(&ask.call.0, &Signal::Offer { generation: 2, sdp })).await;
-    let (second, _) = until_statement(&mut b, &far, &grant, |s| s.frames > first.frames + 60).await;
+    // The visitor reloads the page, and the box calls again: the same certificate, the same key, totals that go on.
+    let (again, same) = far.offer().await;
+    assert_eq!(same, certificate);
+    visitor.client().refresh().await.unwrap();
+    visitor.wait("visit", Duration::from_secs(10)).await.unwrap();
+    b.send("signal", &write_signal(&ask.call.0, &again)).await;
+    let (second, _) = until_statement(&mut b, &far, &grant, |s| s.decoding && s.frames > first.frames + 60).await;
+    assert!(second.count > first.count);
     assert!(second.decoded_ms > first.decoded_ms);
 
     let ended = json!({"v": 1, "call": ask.call, "reason": "PersonEnded"});
@@ -162,7 +185,8 @@ async fn a_visit_from_the_check_to_the_receipt() {
     assert_eq!(event["visitor_statement"]["count"], last.count);
     wait_text(&visitor, "Both sides signed the receipt").await;
     visitor.picture(&save("5-ended.png")).await.unwrap();
-    let live = visitor.client().execute("return document.getElementById('near').srcObject?.active ?? false", vec![]).await.unwrap();
+    let live =
+        visitor.client().execute("return document.getElementById('near').srcObject?.active ?? false", vec![]).await.unwrap();
     assert_eq!(live, json!(false), "the visitor's camera is off after the end");
     visitor.close().await.unwrap();
 }
@@ -218,14 +242,14 @@ async fn a_box_that_was_not_announced_gets_nothing_and_a_decline_is_told() {
     let far = far_end(&world, &visitor).await;
     let mut b = world.a_box().await;
 
-    let (sdp, _) = far.offer().await;
+    let (offer, _) = far.offer().await;
     let ask = world.ask(Bytes32([7; 32]));
     b.send("ask", &world.sealed_ask(&ask)).await;
     visitor.wait("ringing", Duration::from_secs(10)).await.unwrap();
     visitor.picture(&pictures().join("6-phone-ringing.png")).await.unwrap();
     visitor.join(Duration::from_secs(5)).await.unwrap();
     world.open_grant(&b.wait("grant").await, &ask);
-    b.send("signal", &write_signal(&ask.call.0, &Signal::Offer { generation: 1, sdp })).await;
+    b.send("signal", &write_signal(&ask.call.0, &offer)).await;
     visitor.wait("stopped", Duration::from_secs(10)).await.unwrap();
     assert!(visitor.text().await.unwrap().contains("not the device that was announced"));
     visitor.picture(&pictures().join("7-phone-refused.png")).await.unwrap();

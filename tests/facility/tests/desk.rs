@@ -1,0 +1,415 @@
+//! The facility's answers without IO: who is asked, what is refused, when it ends, and that each `--tamper` lies in exactly one way.
+
+use parloir_facility::desk::{Desk, Input, Now, Output, Settings};
+use parloir_facility::page::{Said, Says, Stats};
+use parloir_facility::tamper::Tamper;
+use parloir_facility::turn::Relays;
+use parloir_issuer::{Options, Secret, Site, files, provision, sign};
+use parloir_link::message::write_signal;
+use parloir_link::topic::{Way, find};
+use parloir_pass::receipt::Parcel;
+use parloir_pass::{
+    Ask, Beat, Bytes32, Class, Deny, DenyTarget, Document, Grant, Id, Media, Receipt, Statement, Time, Typ, VERSION,
+};
+use parloir_seal::{BoxKey, Clock, Keyring, UnsealKey, random, sealed};
+use parloir_wire::signal::Signal;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// A Monday, 12:00 UTC.
+const NOON_S: i64 = 1_796_040_000;
+const VISITOR: [u8; 32] = [9; 32];
+const PAGE: Bytes32 = Bytes32([0xfa; 32]);
+
+struct Bench {
+    dir: PathBuf,
+    desk: Desk,
+    now: Now,
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
+}
+
+fn bench(name: &str, tamper: Option<Tamper>) -> Bench {
+    let dir = std::env::temp_dir().join(format!("parloir-desk-{name}-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    let url = "turn:192.0.2.1:3478?transport=udp".to_owned();
+    let options = Options { device: None, site: None, relays: vec![url.clone()], names: vec![], now: NOON_S, zone_minutes: 0 };
+    let site = provision(&dir, &options).unwrap();
+    let relays = Relays { urls: vec![url], secret: b"north".to_vec() };
+    let now = Now { mono_ms: 1_000_000, unix_ms: NOON_S * 1000 };
+    let desk = Desk::new(site, Settings { relays, direct_candidates: false, absent_ms: 57_000, tamper }, now).unwrap();
+    Bench { dir, desk, now }
+}
+
+/// What came out, sorted.
+#[derive(Default, Debug)]
+struct Out {
+    sent: Vec<(&'static str, Vec<u8>)>,
+    says: Vec<(String, Says)>,
+    events: Vec<Value>,
+}
+
+impl Out {
+    fn sent(&self, kind: &str) -> &[u8] {
+        &self.sent.iter().find(|(k, _)| *k == kind).unwrap_or_else(|| panic!("no {kind} in {self:?}")).1
+    }
+    fn event(&self, name: &str) -> &Value {
+        self.events.iter().find(|e| e["event"] == name).unwrap_or_else(|| panic!("no {name} in {self:?}"))
+    }
+    /// Nothing but the event `refused`.
+    fn refused(&self) -> String {
+        assert!(self.sent.is_empty() && self.says.is_empty(), "{self:?}");
+        self.event("refused")["error"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Bench {
+    fn site(&self) -> Site {
+        Site::load(&self.dir).unwrap()
+    }
+    fn box_key(&self) -> BoxKey {
+        BoxKey::new(&files::read_32(&self.dir.join("box/ask.key")).unwrap())
+    }
+    fn keyring(&self) -> Keyring {
+        let site = self.site();
+        Keyring::open(&site.authority, &site.roots, &site.site, 0).unwrap()
+    }
+    fn token(&self, contact: usize) -> String {
+        self.desk.links()[contact].0.clone()
+    }
+    fn step(&mut self, input: Input) -> Out {
+        let mut out = Out::default();
+        for output in self.desk.step(self.now, input) {
+            match output {
+                Output::Publish { kind, body } => out.sent.push((kind.name, body)),
+                Output::Page { token, says } => out.says.push((token, says)),
+                Output::Event(value) => out.events.push(value),
+            }
+        }
+        out
+    }
+    fn from_box(&mut self, kind: &str, body: Vec<u8>) -> Out {
+        self.step(Input::Box { kind: find(Way::Up, kind).unwrap(), body })
+    }
+    fn from_page(&mut self, contact: usize, said: Said) -> Out {
+        let token = self.token(contact);
+        self.step(Input::Page { token, said })
+    }
+    fn after(&mut self, ms: u64) -> Out {
+        self.now.mono_ms += ms;
+        self.now.unix_ms += i64::try_from(ms).unwrap();
+        self.step(Input::Tick)
+    }
+    fn ask(&self) -> Ask {
+        let site = self.site();
+        Ask {
+            v: VERSION,
+            site: site.site,
+            device: site.device,
+            call: random::id().unwrap(),
+            person: site.person.person,
+            contact: site.person.contacts[0].id,
+            class: Class::Family,
+            media: Media::Video,
+            nonce: random::id().unwrap(),
+            gate_nonce: random::id().unwrap(),
+            certificate: Bytes32([0xb0; 32]),
+        }
+    }
+    fn sealed(&self, typ: Typ, plain: &[u8]) -> Vec<u8> {
+        sealed::seal(typ, &self.site().device, &self.keyring().facility_seal(), plain).unwrap()
+    }
+    fn send_ask(&mut self, ask: &Ask) -> Out {
+        let body = self.sealed(Typ::Ask, self.box_key().sign_ask(ask).unwrap().as_bytes());
+        self.from_box("ask", body)
+    }
+    fn join(&mut self, ask: &Ask) -> Out {
+        let statement_key = Secret::new(&VISITOR).public();
+        self.from_page(0, Said::Join { call: ask.call, certificate: PAGE, statement_key })
+    }
+    /// As the arbiter: the seal and the signature, nothing else.
+    fn unsealed(&self, body: &[u8]) -> Vec<u8> {
+        let key = UnsealKey::new(&files::read_32(&self.dir.join("box/unseal.key")).unwrap()).unwrap();
+        sealed::open(Typ::Grant, &self.site().device, &key, body).unwrap()
+    }
+    fn verify<D: Document>(&self, body: &[u8]) -> D {
+        self.keyring().verify(body, Clock::Unix(NOON_S)).map(|(d, _)| d).unwrap()
+    }
+    fn granted(name: &str) -> (Self, Ask, Grant) {
+        let mut b = bench(name, None);
+        let ask = b.ask();
+        b.send_ask(&ask);
+        let out = b.join(&ask);
+        let grant = b.keyring().grant(&b.unsealed(out.sent("grant")), &ask.device, Clock::Unix(NOON_S)).unwrap();
+        (b, ask, grant)
+    }
+}
+
+fn statement(call: Id, count: u64, decoded_ms: u64) -> Statement {
+    Statement {
+        v: VERSION,
+        call,
+        count,
+        decoding: true,
+        decoded_ms,
+        frames: 100,
+        width: 1280,
+        height: 720,
+        first_frame_ms: 300,
+        sound_heard: true,
+        last: false,
+    }
+}
+
+fn said(jws: String) -> Said {
+    Said::Statement { jws, stats: Stats::default() }
+}
+
+#[test]
+fn a_question_rings_and_join_is_answered_by_a_grant_that_the_box_believes() {
+    let mut b = bench("grant", None);
+    let ask = b.ask();
+    let out = b.send_ask(&ask);
+    assert_eq!(out.event("asked")["contact"], "Ana");
+    assert!(matches!(&out.says[..], [(t, Says::Ringing(r))] if *t == b.token(0) && r.person == "João" && r.slot_s == 1800));
+    assert!(out.sent.is_empty(), "nothing is granted before Join");
+    assert!(b.send_ask(&ask).says.is_empty(), "the broker may deliver twice");
+
+    let out = b.join(&ask);
+    let grant = b.keyring().grant(&b.unsealed(out.sent("grant")), &ask.device, Clock::Unix(NOON_S)).unwrap();
+    assert_eq!((grant.nonce, grant.call, grant.box_certificate), (ask.nonce, ask.call, ask.certificate));
+    assert_eq!((grant.parties.len(), grant.parties[0].certificate), (1, PAGE));
+    assert_eq!((grant.slot_s, grant.lease_s), (1800, 2100));
+    parloir_seal::ticket::check(&grant, &ask).unwrap();
+    b.keyring().ticket(&grant.ticket, Class::Family, Clock::Unix(NOON_S)).unwrap();
+    assert_eq!(grant.relays[0].user, format!("{}:box-{}", NOON_S + 2100, ask.call));
+    let Says::Admitted { ice_servers, relay_only, box_certificate, .. } = &out.says[0].1 else { panic!("{out:?}") };
+    assert!(*relay_only && *box_certificate == ask.certificate);
+    assert_ne!(ice_servers[0].username, grant.relays[0].user, "each side has credentials of its own");
+    assert!(b.join(&ask).refused().contains("twice"));
+}
+
+#[test]
+fn who_may_not_is_told_why() {
+    let mut b = bench("entitled", None);
+    let (person, good) = (b.site().person, b.ask());
+    let deny = |b: &mut Bench, ask: &Ask| {
+        let out = b.send_ask(ask);
+        let deny: Deny = b.verify(out.sent("deny"));
+        assert_eq!((deny.target, out.says.len()), (DenyTarget::Ask(ask.nonce), 0));
+        deny.code
+    };
+    assert_eq!(deny(&mut b, &Ask { contact: Id([1; 16]), ..good.clone() }), "NotEntitled");
+    let fresh = b.ask();
+    assert_eq!(deny(&mut b, &Ask { person: Id([1; 16]), ..fresh }), "NotEntitled");
+    let fresh = b.ask();
+    assert_eq!(deny(&mut b, &Ask { class: Class::Lawyer, ..fresh }), "NotEntitled");
+    let voice = person.contacts.iter().find(|c| c.media == Media::Voice).unwrap().id;
+    let fresh = b.ask();
+    assert_eq!(deny(&mut b, &Ask { contact: voice, ..fresh }), "NotEntitled", "video with a voice contact");
+    let rui = person.contacts.iter().find(|c| c.name == "Rui").unwrap().id;
+    let fresh = b.ask();
+    assert_eq!(deny(&mut b, &Ask { contact: rui, ..fresh }), "OutsideWindow");
+}
+
+#[test]
+fn a_question_that_the_box_did_not_sign_is_not_heard() {
+    let mut b = bench("forged", None);
+    let ask = b.ask();
+    let forged = BoxKey::new(&[1; 32]).sign_ask(&ask).unwrap();
+    let body = b.sealed(Typ::Ask, forged.as_bytes());
+    assert!(b.from_box("ask", body).refused().contains("UnknownKey"));
+    let body = b.sealed(Typ::Receipt, b.box_key().sign_ask(&ask).unwrap().as_bytes());
+    assert!(b.from_box("ask", body).refused().contains("CannotUnseal"));
+    assert!(b.from_box("ask", vec![0; 10]).refused().contains("CannotUnseal"));
+    assert!(b.join(&ask).refused().contains("not its own"));
+}
+
+#[test]
+fn absence_decline_and_a_second_call() {
+    let mut b = bench("absent", None);
+    let ask = b.ask();
+    b.send_ask(&ask);
+    assert!(b.after(56_900).sent.is_empty());
+    let out = b.after(200);
+    let deny: Deny = b.verify(out.sent("deny"));
+    assert_eq!((deny.code.as_str(), deny.target), ("VisitorAbsent", DenyTarget::Ask(ask.nonce)));
+    assert!(matches!(&out.says[0].1, Says::Missed { why, .. } if why == "VisitorAbsent"));
+    assert!(b.join(&ask).refused().contains("too late"));
+
+    let ask = b.ask();
+    b.send_ask(&ask);
+    assert!(b.from_page(1, Said::Decline { call: ask.call }).refused().contains("not its own"), "another visitor's page");
+    let out = b.from_page(0, Said::Decline { call: ask.call });
+    assert_eq!(b.verify::<Deny>(out.sent("deny")).code, "VisitorDeclined");
+
+    let (first, second) = (b.ask(), b.ask());
+    b.send_ask(&first);
+    let out = b.send_ask(&second);
+    assert!(matches!(&out.says[0].1, Says::Missed { call, .. } if *call == first.call));
+    assert!(matches!(&out.says[1].1, Says::Ringing(r) if r.call == second.call));
+    assert!(b.join(&first).refused().contains("too late"));
+}
+
+#[test]
+fn beats_come_every_20_s_until_the_end() {
+    let (mut b, ask, grant) = Bench::granted("beats");
+    assert!(b.after(19_900).sent.is_empty());
+    for count in 1..=3 {
+        let out = b.after(20_000);
+        let beat: Beat = b.verify(out.sent("beat"));
+        assert_eq!((beat.grant, beat.count), (grant.grant, count));
+    }
+    let ended = json!({"v": 1, "call": ask.call, "reason": "PersonEnded"}).to_string();
+    let out = b.from_box("ended", ended.into_bytes());
+    assert!(matches!(&out.says[0].1, Says::Ended { reason, .. } if reason == "PersonEnded"));
+    assert!(b.after(60_000).sent.is_empty(), "no beat after the end");
+}
+
+#[test]
+fn a_lease_that_is_over_is_not_renewed() {
+    let (mut b, ..) = Bench::granted("lapse");
+    assert_eq!(b.after(2_100_000).event("lapsed")["event"], "lapsed");
+    assert!(b.after(60_000).sent.is_empty());
+}
+
+#[test]
+fn statements_pass_only_in_order_and_by_the_visitors_key() {
+    let (mut b, ask, _) = Bench::granted("statements");
+    let own = Secret::new(&VISITOR);
+    let one = sign(&statement(ask.call, 1, 900), &own).unwrap();
+    let out = b.from_page(0, said(one.clone()));
+    assert_eq!(out.sent("statement"), one.as_bytes());
+    assert_eq!(out.event("statement")["decoded_ms"], 900);
+    assert!(b.from_page(0, said(one)).refused().contains("does not grow"));
+    let forged = sign(&statement(ask.call, 2, 900), &Secret::new(&[3; 32])).unwrap();
+    assert!(b.from_page(0, said(forged)).refused().contains("UnknownKey"));
+    let other = sign(&statement(Id([1; 16]), 2, 900), &own).unwrap();
+    assert!(b.from_page(0, said(other)).refused().contains("NotForThisCall"));
+    let two = sign(&statement(ask.call, 2, 1900), &own).unwrap();
+    assert!(b.from_page(1, said(two)).refused().contains("without a visit"), "another visitor's page");
+}
+
+#[test]
+fn signals_pass_only_in_a_visit_and_the_page_never_offers() {
+    let mut b = bench("signals", None);
+    let ask = b.ask();
+    let offer = Signal::Offer { generation: 1, sdp: "v=0".into() };
+    b.send_ask(&ask);
+    assert!(b.from_box("signal", write_signal(&ask.call.0, &offer)).refused().contains("outside of a visit"));
+    b.join(&ask);
+    let out = b.from_box("signal", write_signal(&ask.call.0, &offer));
+    assert!(matches!(&out.says[0].1, Says::Signal { body } if body["kind"] == "offer"));
+    let as_page = |s: &Signal| Said::Signal { body: serde_json::from_slice(&write_signal(&ask.call.0, s)).unwrap() };
+    assert!(b.from_page(0, as_page(&offer)).refused().contains("does not offer"));
+    let answer = Signal::Answer { generation: 1, sdp: "v=0".into() };
+    assert_eq!(b.from_page(0, as_page(&answer)).sent("signal"), write_signal(&ask.call.0, &answer));
+    assert!(b.from_page(1, as_page(&answer)).refused().contains("not its own"));
+
+    // A page that comes back is admitted again and hears the newest offer again.
+    let out = b.step(Input::Opened { token: b.token(0) });
+    assert!(matches!(&out.says[..], [(_, Says::Admitted { .. }), (_, Says::Signal { .. })]));
+    let out = b.step(Input::Opened { token: b.token(1) });
+    assert!(matches!(&out.says[..], [(_, Says::Waiting { contact, .. })] if contact == "Mother"));
+    assert!(b.step(Input::Opened { token: "x".into() }).says.is_empty());
+}
+
+#[test]
+fn time_echoes_the_nonce() {
+    let mut b = bench("time", None);
+    let out = b.from_box("time-request", format!(r#"{{"v":1,"nonce":"{}"}}"#, Id([7; 16])).into_bytes());
+    let time: Time = b.verify(out.sent("time"));
+    assert_eq!((time.nonce, time.unix_ms), (Id([7; 16]), NOON_S * 1000));
+    for bad in [&b"{}"[..], br#"{"v":2,"nonce":"07070707070707070707070707070707"}"#, b"\xff"] {
+        b.from_box("time-request", bad.to_vec()).refused();
+    }
+}
+
+fn receipt(ask: &Ask, grant: Option<Id>, counted: u32, statement: Option<String>) -> Receipt {
+    Receipt {
+        v: VERSION,
+        site: ask.site,
+        device: ask.device,
+        receipt: Id([0x41; 16]),
+        call: ask.call,
+        grant,
+        person: ask.person,
+        contact: ask.contact,
+        class: ask.class,
+        asked_ms: 0,
+        admitted_ms: Some(100),
+        first_decoded_here_ms: Some(500),
+        first_decoded_there_ms: Some(600),
+        ended_ms: 60_000,
+        gaps: Vec::new(),
+        seconds_counted: counted,
+        frames_decoded: 100,
+        width: 1280,
+        height: 720,
+        reason: "PersonEnded".to_owned(),
+        wall_start: NOON_S,
+        ledger_head: Bytes32([1; 32]),
+        visitor_statement: statement,
+    }
+}
+
+#[test]
+fn a_receipt_is_believed_only_whole() {
+    let (mut b, ask, grant) = Bench::granted("receipt");
+    let own = sign(&statement(ask.call, 5, 30_000), &Secret::new(&VISITOR)).unwrap();
+    let forged = sign(&statement(ask.call, 5, 30_000), &Secret::new(&[3; 32])).unwrap();
+    let mut judge = |receipt: Receipt, beside: Option<&String>| {
+        let signed = b.box_key().sign_receipt(&receipt).unwrap();
+        let parcel = Parcel { receipt: signed, visitor: beside.cloned() };
+        let body = b.sealed(Typ::Receipt, &serde_json::to_vec(&parcel).unwrap());
+        let out = b.from_box("receipt", body);
+        assert!(matches!(&out.says[0].1, Says::Receipt { .. }));
+        let event = out.event("receipt").clone();
+        (event["verified"].as_bool().unwrap(), event["visitor_statement"].is_object(), event["error"].to_string())
+    };
+    let id = Some(grant.grant);
+    let (verified, both, error) = judge(receipt(&ask, id, 30, Some(own.clone())), Some(&own));
+    assert!(verified && both, "{error}");
+    let (verified, both, _) = judge(receipt(&ask, id, 0, None), None);
+    assert!(verified && !both, "without the visitor's word it is sound, but one-sided");
+    for (what, receipt, beside) in [
+        ("counts more than was seen", receipt(&ask, id, 40, Some(own.clone())), Some(&own)),
+        ("a forged statement", receipt(&ask, id, 30, Some(forged.clone())), Some(&forged)),
+        ("another statement beside it", receipt(&ask, id, 30, Some(own.clone())), Some(&forged)),
+        ("none beside it", receipt(&ask, id, 30, Some(own.clone())), None),
+        ("another grant", receipt(&ask, Some(Id([1; 16])), 30, Some(own.clone())), Some(&own)),
+        ("another person", Receipt { person: Id([1; 16]), ..receipt(&ask, id, 30, Some(own.clone())) }, Some(&own)),
+    ] {
+        assert!(!judge(receipt, beside).0, "{what}");
+    }
+    let strange = BoxKey::new(&[1; 32]).sign_receipt(&receipt(&ask, id, 30, None)).unwrap();
+    let body = b.sealed(Typ::Receipt, &serde_json::to_vec(&Parcel { receipt: strange, visitor: None }).unwrap());
+    assert!(b.from_box("receipt", body).refused().contains("UnknownKey"));
+}
+
+#[test]
+fn each_tampering_lies_in_one_way_and_the_box_can_tell() {
+    let granted = |tamper| {
+        let mut b = bench(&format!("tamper-{tamper:?}"), Some(tamper));
+        let ask = b.ask();
+        b.send_ask(&ask);
+        let out = b.join(&ask);
+        let plain = b.unsealed(out.sent("grant"));
+        let grant = b.keyring().grant(&plain, &ask.device, Clock::Unix(NOON_S));
+        (b, ask, grant)
+    };
+    let (_, _, grant) = granted(Tamper::FarCertificate);
+    assert_ne!(grant.unwrap().parties[0].certificate, PAGE);
+    let (_, _, grant) = granted(Tamper::ForgedTicket);
+    assert_eq!(grant.unwrap_err().code.name(), "BadTicket");
+    let (_, _, grant) = granted(Tamper::OtherDevice);
+    assert_eq!(grant.unwrap_err().code.name(), "NotForThisBox");
+    let (_, _, grant) = granted(Tamper::OneBit);
+    assert_eq!(grant.unwrap_err().code.name(), "BadSignature");
+    let (_, ask, grant) = granted(Tamper::WrongNonce);
+    assert_ne!(grant.unwrap().nonce, ask.nonce);
+}
