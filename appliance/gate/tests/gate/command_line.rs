@@ -1,4 +1,6 @@
 //! Owns: what gate refuses to start with, and that a gate without the feature `bench` has no bench doors.
+//! Never: a mock of gate; it is the real binary, or the real function.
+//! Called by: `cargo test -p parloir-gate --features bench`.
 
 use parloir_gate::config::parse;
 

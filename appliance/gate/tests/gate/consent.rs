@@ -1,4 +1,6 @@
 //! Owns: S1 at gate: no call process without an OK press that gate itself stamped, fresh, and not used before (ADR 4).
+//! Never: a mock of gate; it is the real binary, or the real function.
+//! Called by: `cargo test -p parloir-gate --features bench`.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! Owns: Q6 at gate: whatever ends a lease, the call process is dead and nobody has the camera within 200 ms.
+//! Never: a mock of gate; it is the real binary, or the real function.
+//! Called by: `cargo test -p parloir-gate --features bench`.
 
 use std::time::{Duration, Instant};
 

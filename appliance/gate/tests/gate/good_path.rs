@@ -1,4 +1,6 @@
 //! Owns: the way a visit takes through gate: key, prepare, ticket, doors, close.
+//! Never: a mock of gate; it is the real binary, or the real function.
+//! Called by: `cargo test -p parloir-gate --features bench`.
 
 use std::os::unix::fs::MetadataExt;
 use std::time::Instant;

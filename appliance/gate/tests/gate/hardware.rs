@@ -1,4 +1,6 @@
 //! Owns: the box's own doors and its hold on the call process, on plain files in the place of device nodes, LED and cgroup.
+//! Never: a mock of gate; it is the real binary, or the real function.
+//! Called by: `cargo test -p parloir-gate --features bench`.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

@@ -1,4 +1,6 @@
 //! Owns: what a hostile peer of gate's socket can do: nothing, and it stops nothing.
+//! Never: a mock of gate; it is the real binary, or the real function.
+//! Called by: `cargo test -p parloir-gate --features bench`.
 
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

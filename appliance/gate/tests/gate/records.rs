@@ -1,4 +1,6 @@
 //! Owns: whose tickets gate believes: k of n roots, this site, never an older record, also after a power cut.
+//! Never: a mock of gate; it is the real binary, or the real function.
+//! Called by: `cargo test -p parloir-gate --features bench`.
 
 use ed25519_dalek::{Signer, SigningKey};
 use parloir_gate::config::parse;

@@ -1,4 +1,6 @@
 //! Owns: what follows when the call process ends by itself: doors shut, three new ones under the same ticket, no more.
+//! Never: a mock of gate; it is the real binary, or the real function.
+//! Called by: `cargo test -p parloir-gate --features bench`.
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -1,4 +1,6 @@
 //! Owns: the budget of gate: at most 600 lines of code, door drivers counted; tests, comments, blank lines and bench doors not.
+//! Never: a mock of gate; it is the real binary, or the real function.
+//! Called by: `cargo test -p parloir-gate --features bench`.
 
 use std::path::Path;
 

@@ -1,4 +1,6 @@
 //! Owns: the lease's table by itself: every event in every state, with time as an argument.
+//! Never: a mock of gate; it is the real binary, or the real function.
+//! Called by: `cargo test -p parloir-gate --features bench`.
 
 use parloir_gate::keys::{FRESH_NS, Keys};
 use parloir_gate::lease::{Event, NONCE_NS, RELAUNCH_NS, RELAUNCHES, Run, State};

@@ -1,5 +1,7 @@
 //! Owns: S2 at gate: no door without a ticket that the door key signed for this box, this nonce, this lease.
 //! Each test ends with what the call process was given: nothing.
+//! Never: a mock of gate; it is the real binary, or the real function.
+//! Called by: `cargo test -p parloir-gate --features bench`.
 
 use std::time::Duration;
 
