@@ -2,7 +2,7 @@
 //! Never: decides; broadcasts a signal; believes a caller's word about who it is.
 //! Called by: main (connects), run (answers and sends signals through [`Voice`]).
 
-use crate::run::Input;
+use crate::input::Input;
 use parloir_bus::error::BusError;
 use parloir_bus::view::View;
 use parloir_bus::{MAX_DOCUMENT, NAME, PATH};
@@ -141,11 +141,7 @@ struct Calls {
 #[interface(name = "org.parloir.Calls1")]
 impl Calls {
     #[zbus(out_args("view"))]
-    async fn attach(
-        &self,
-        #[zbus(header)] header: Header<'_>,
-        #[zbus(connection)] bus: &Connection,
-    ) -> Result<View, BusError> {
+    async fn attach(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<View, BusError> {
         match self.desk.ask(self.user, &header, bus, Ask::Attach).await? {
             Reply::View(view) => Ok(*view),
             Reply::Done | Reply::Placed(_) | Reply::End(_) => Err(internal("an answer of another kind")),
@@ -215,11 +211,7 @@ struct Remote {
 #[interface(name = "org.parloir.Remote1")]
 impl Remote {
     #[zbus(out_args("keys"))]
-    async fn focus(
-        &self,
-        #[zbus(header)] header: Header<'_>,
-        #[zbus(connection)] bus: &Connection,
-    ) -> Result<OwnedFd, BusError> {
+    async fn focus(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<OwnedFd, BusError> {
         end(self.desk.ask(self.user, &header, bus, Ask::Focus).await?)
     }
 }

@@ -310,8 +310,8 @@ impl Documents {
     /// No Authority yet, or a bound.
     pub fn receipt(&self, receipt: &Receipt) -> Result<Vec<u8>, Refused> {
         let parcel = Parcel { receipt: self.sign.sign_receipt(receipt)?, visitor: receipt.visitor_statement.clone() };
-        let json = serde_json::to_vec(&parcel)
-            .map_err(|e| Refused::new(Code::MalformedDocument, "receipt", "parcel", e.to_string()))?;
+        let json =
+            serde_json::to_vec(&parcel).map_err(|e| Refused::new(Code::MalformedDocument, "receipt", "parcel", e.to_string()))?;
         self.seal(Typ::Receipt, &json)
     }
 
@@ -330,8 +330,7 @@ fn policy(keyring: &Keyring, body: Vec<u8>, clock: Clock) -> Result<Opened, Refu
 
 /// What the ticket in a grant says; its signature is checked by [`Keyring::grant`].
 fn facts(grant: &Grant) -> Result<TicketFacts, Refused> {
-    let (ticket, _, _) =
-        Ticket::parse(&grant.ticket.0).map_err(|r| Refused::new(Code::BadTicket, "ticket", r.what, r.why))?;
+    let (ticket, _, _) = Ticket::parse(&grant.ticket.0).map_err(|r| Refused::new(Code::BadTicket, "ticket", r.what, r.why))?;
     Ok(TicketFacts {
         answers_nonce: ticket.kind == Kind::Nonce,
         camera: ticket.media & CAMERA != 0,

@@ -4,8 +4,9 @@
 
 use crate::bus::Reply;
 use crate::channel::Channel;
+use crate::input::Input;
 use crate::outbox::Matter;
-use crate::run::{Arbiter, Focus, Input};
+use crate::run::{Arbiter, Focus};
 use crate::visit::Visit;
 use crate::{documents, translate};
 use parloir_bus::error::BusError;

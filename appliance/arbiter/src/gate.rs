@@ -3,7 +3,7 @@
 //! Called by: main (spawns it), run (sends by the [`Link`] that `Input::GateUp` brings).
 
 use crate::channel::Channel;
-use crate::run::Input;
+use crate::input::Input;
 use parloir_shell::{BootTime, fds};
 use parloir_wire::gate::{FromGate, HEARTBEAT_EVERY_MS, HEARTBEAT_LIMIT_MS, SIZE, ToGate};
 use std::io;

@@ -26,7 +26,9 @@ pub enum LedgerError {
     #[error("database: {0} [org.parloir.Error.Storage]")]
     Sqlite(#[from] rusqlite::Error),
     /// The file is of a version that this release does not know.
-    #[error("database: version {0} is not {SCHEMA_VERSION}; install the release that wrote it [org.parloir.Error.StorageVersion]")]
+    #[error(
+        "database: version {0} is not {SCHEMA_VERSION}; install the release that wrote it [org.parloir.Error.StorageVersion]"
+    )]
     Version(i64),
     /// The chain does not hold at this row: it, or one before it, was changed outside.
     #[error("ledger: the chain breaks at row {0}; export it for the inspector [org.parloir.Error.LedgerBroken]")]
@@ -131,7 +133,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Broken`] with the first row that does not follow from the ones before it.
     pub fn check(&self) -> Result<(u64, Hash), LedgerError> {
-        let mut rows = self.db.prepare("SELECT seq, boot, at_ns, wall_s, event, call, detail, previous, hash FROM ledger ORDER BY seq")?;
+        let mut rows =
+            self.db.prepare("SELECT seq, boot, at_ns, wall_s, event, call, detail, previous, hash FROM ledger ORDER BY seq")?;
         let mut rows = rows.query([])?;
         let (mut count, mut head) = (0_u64, [0; 32]);
         while let Some(row) = rows.next()? {
@@ -339,7 +342,10 @@ mod tests {
 
     /// What somebody with the file and SQLite can do: no trigger stops them.
     fn tamper(ledger: &Ledger, sql: &str) {
-        ledger.db.execute_batch("DROP TRIGGER ledger_no_update; DROP TRIGGER ledger_no_delete; DROP TRIGGER ledger_at_end").unwrap();
+        ledger
+            .db
+            .execute_batch("DROP TRIGGER ledger_no_update; DROP TRIGGER ledger_no_delete; DROP TRIGGER ledger_at_end")
+            .unwrap();
         assert_eq!(ledger.db.execute(sql, []).unwrap(), 1, "{sql}");
     }
 
@@ -370,7 +376,9 @@ mod tests {
 
     #[test]
     fn every_changed_column_and_every_missing_row_is_found() {
-        for column in ["boot = 'x'", "at_ns = 8", "wall_s = 9", "event = 'x'", "call = 'x'", "detail = 'x'", "hash = zeroblob(32)"] {
+        for column in
+            ["boot = 'x'", "at_ns = 8", "wall_s = 9", "event = 'x'", "call = 'x'", "detail = 'x'", "hash = zeroblob(32)"]
+        {
             let ledger = three();
             tamper(&ledger, &format!("UPDATE ledger SET {column} WHERE seq = 2"));
             assert!(matches!(ledger.check(), Err(LedgerError::Broken(2 | 3))), "{column}");

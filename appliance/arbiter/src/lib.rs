@@ -7,6 +7,7 @@ pub mod channel;
 pub mod documents;
 mod effects;
 pub mod gate;
+pub mod input;
 pub mod ledger;
 pub mod outbox;
 pub mod repeats;

@@ -6,8 +6,9 @@
 use parloir_arbiter::bus::{self, Users};
 use parloir_arbiter::documents::Documents;
 use parloir_arbiter::gate::{self, Pulse};
+use parloir_arbiter::input::Input;
 use parloir_arbiter::ledger::Ledger;
-use parloir_arbiter::run::{Arbiter, Input, Parts};
+use parloir_arbiter::run::{Arbiter, Parts};
 use parloir_arbiter::store::Store;
 use parloir_core::state::Floors;
 use parloir_core::{Settings, State};
@@ -85,10 +86,8 @@ fn start(config: &Config) -> Result<(), Box<dyn Error>> {
         Err(error) => tracing::warn!(%error, "the ledger does not hold"),
     }
     let floor = |typ: Typ| ledger.floor(typ.name());
-    let floors =
-        Floors { authority: floor(Typ::Authority)?, policy: floor(Typ::Policy)?, entitlement: floor(Typ::Entitlement)? };
-    let settings =
-        Settings { device: documents.device(), site: documents.site(), bench_direct: config.bench_direct, floors };
+    let floors = Floors { authority: floor(Typ::Authority)?, policy: floor(Typ::Policy)?, entitlement: floor(Typ::Entitlement)? };
+    let settings = Settings { device: documents.device(), site: documents.site(), bench_direct: config.bench_direct, floors };
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
     let store = Store::start(ledger)?;
     let core = State::new(settings);

@@ -6,17 +6,18 @@ use crate::bus::{Answer, Ask, Reply, Signal, Voice};
 use crate::channel::Channel;
 use crate::documents::{Documents, Keep, NotOpened, Opened};
 use crate::gate::{Link, Pulse};
+use crate::input::{Fatal, Input, to_event};
 use crate::ledger::{Entry as Row, OpenVisit};
 use crate::outbox::{Matter, Outbox};
 use crate::repeats::Repeats;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use crate::visit::Visit;
 use crate::{translate, view};
 use parloir_bus::error::BusError;
 use parloir_core::effect::Entry;
-use parloir_core::{Code, Effect, Event, Fresh, GateFact, Now, Owner, Request, State};
+use parloir_core::{Code, Effect, Event, GateFact, Now, Owner, Request, State};
 use parloir_pass::{Id, Receipt, Typ};
-use parloir_seal::{Clock, Refused, random};
+use parloir_seal::{Clock, random};
 use parloir_shell::{BootTime, notify};
 use parloir_wire::gate::{FromGate, ToGate};
 use parloir_wire::keys::KeyPress;
@@ -29,69 +30,6 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// How often the loop turns at least: gate's heartbeats and the watchdog hang on it.
 const TURN: Duration = Duration::from_millis(250);
-
-/// Everything that reaches the arbiter.
-#[derive(Debug)]
-pub enum Input {
-    /// A bus call of somebody who may make it.
-    Bus {
-        /// Unique name.
-        caller: Owner,
-        /// What.
-        ask: Ask,
-        /// Where the answer goes.
-        answer: Answer,
-    },
-    /// A connection left the bus.
-    Vanished(Owner),
-    /// The bus itself is gone.
-    BusGone,
-    /// Gate is connected and said Hello.
-    GateUp {
-        /// The means to answer.
-        link: Link,
-        /// The box that it believes to be.
-        device: [u8; 16],
-        /// Highest door record that it has seen.
-        revision: u64,
-    },
-    /// The connection to gate ended.
-    GateGone,
-    /// A message of gate.
-    Gate(FromGate),
-    /// A fact of a call process, or why there are no more.
-    Call {
-        /// Its call.
-        call: Id,
-        /// Which of the call's processes.
-        run: u32,
-        /// What.
-        fact: Result<Fact, String>,
-    },
-    /// The holder of the keys closed its socket.
-    KeysDropped {
-        /// Who.
-        owner: Owner,
-        /// Which of the key sockets.
-        run: u64,
-    },
-    /// The service manager asks to stop.
-    Stop,
-}
-
-/// Why the arbiter ends; gate shuts every door then.
-#[derive(Debug, thiserror::Error)]
-pub enum Fatal {
-    /// No randomness: no nonce can be made.
-    #[error(transparent)]
-    Random(#[from] Refused),
-    /// The bus is gone.
-    #[error("bus: the connection ended; the service manager starts us again [org.parloir.Error.NoBus]")]
-    Bus,
-    /// The database is gone.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
 
 /// Who has the keys of the remote.
 pub(crate) struct Focus {
@@ -298,7 +236,14 @@ impl Arbiter {
                 self.sent(id);
                 let _ = answer.send(Ok(Reply::Done));
             }
-            Ask::Attach | Ask::Place { .. } | Ask::End | Ask::Let { .. } | Ask::Frames | Ask::Dismiss | Ask::Focus | Ask::Signalling(_) => {
+            Ask::Attach
+            | Ask::Place { .. }
+            | Ask::End
+            | Ask::Let { .. }
+            | Ask::Frames
+            | Ask::Dismiss
+            | Ask::Focus
+            | Ask::Signalling(_) => {
                 let request = Request(self.next_request);
                 self.next_request += 1;
                 self.answers.insert(request.0, answer);
@@ -553,24 +498,6 @@ fn refused(effect: &Effect) -> Option<Code> {
         Effect::Ledger(Entry::Refused { code, .. }) => Some(*code),
         _ => None,
     }
-}
-
-fn to_event(request: Request, caller: Owner, ask: Ask) -> Result<Option<Event>, Fatal> {
-    Ok(Some(match ask {
-        Ask::Attach => Event::Attach { request, caller },
-        Ask::Place { contact, video, serial } => {
-            let fresh = Fresh { call: random::id()?, nonce: random::id()?, receipt: random::id()? };
-            Event::Place { request, caller, contact, video, serial, fresh }
-        }
-        Ask::End => Event::End { request, caller },
-        Ask::Let { camera, microphone, serial } => Event::Let { request, caller, camera, microphone, serial },
-        Ask::Frames => Event::Frames { request, caller },
-        Ask::Dismiss => Event::Dismiss { request, caller },
-        Ask::Focus => Event::Focus { request, caller },
-        Ask::Signalling(call) => Event::Signalling { request, call },
-        // The courier's own, answered before this.
-        Ask::AttachCourier | Ask::Online(_) | Ask::Deliver { .. } | Ask::Sent(_) => return Ok(None),
-    }))
 }
 
 /// One line for each fact, with fields that tools read.

@@ -3,7 +3,7 @@
 //! Called by: run (the core's effects).
 
 use crate::channel::Channel;
-use crate::run::Input;
+use crate::input::Input;
 use parloir_pass::{Bytes32, Id};
 use parloir_shell::{fds, memfd};
 use parloir_wire::lease::{Fact, MAX, ToCall};
@@ -59,7 +59,7 @@ pub struct Visit {
     /// Counts the call processes of this visit; what an earlier one still says is not heard.
     run: u32,
     channel: Option<Arc<Channel>>,
-    /// What gate names when the process is to start: kept until it is passed.
+    /// Reads the facts of the call process that runs now.
     reader: Option<tokio::task::JoinHandle<()>>,
 }
 
@@ -202,7 +202,7 @@ mod tests {
         let got = fds::recv(&first, MAX, 1).unwrap().unwrap();
         assert_eq!((ToCall::decode(&got.bytes).unwrap(), got.fds.len()), (ToCall::Certificate, 1));
         fds::send(&first, &Fact::FarLeft.encode(), &[]).unwrap();
-        let Some(crate::run::Input::Call { call, run, fact }) = heard.recv().await else { panic!("no fact") };
+        let Some(crate::input::Input::Call { call, run, fact }) = heard.recv().await else { panic!("no fact") };
         assert!(visit.is_current(call, run) && fact == Ok(Fact::FarLeft));
         let _second = visit.open(&inputs).unwrap();
         assert!(!visit.is_current(call, run));
@@ -224,8 +224,8 @@ mod tests {
         let mut facts = 0;
         loop {
             match heard.recv().await {
-                Some(crate::run::Input::Call { fact: Ok(_), .. }) => facts += 1,
-                Some(crate::run::Input::Call { fact: Err(why), .. }) => break assert_eq!(why, "a flood of facts"),
+                Some(crate::input::Input::Call { fact: Ok(_), .. }) => facts += 1,
+                Some(crate::input::Input::Call { fact: Err(why), .. }) => break assert_eq!(why, "a flood of facts"),
                 other => panic!("{other:?}"),
             }
         }

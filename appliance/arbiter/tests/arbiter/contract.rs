@@ -60,7 +60,8 @@ fn the_live_introspection_equals_the_xml() {
     inside("contract::the_live_introspection_equals_the_xml", |mut house| async move {
         house.start_arbiter().await;
         let bus = house.connect(ARBITER).await;
-        let proxy = IntrospectableProxy::builder(&bus).destination(parloir_bus::NAME).path(parloir_bus::PATH).build().await.unwrap();
+        let proxy =
+            IntrospectableProxy::builder(&bus).destination(parloir_bus::NAME).path(parloir_bus::PATH).build().await.unwrap();
         let live = lines(&proxy.introspect().await.unwrap());
         let mut written = BTreeSet::new();
         for file in std::fs::read_dir(House::tree().join("appliance/bus/dbus")).unwrap() {

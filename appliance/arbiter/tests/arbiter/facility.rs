@@ -4,8 +4,8 @@
 
 use parloir_issuer::{Secret, Site, sign, ticket};
 use parloir_pass::{
-    Ask, Beat, Bytes32, Class, Deny, DenyTarget, Document, Entitlement, Grant, Id, Parcel, Party, Receipt, Route, Statement, Time,
-    Typ, VERSION,
+    Ask, Beat, Bytes32, Class, Deny, DenyTarget, Document, Entitlement, Grant, Id, Parcel, Party, Receipt, Route, Statement,
+    Time, Typ, VERSION,
 };
 use parloir_seal::{PublicKey, jws, random, sealed};
 use parloir_wire::ticket::{Kind, Ticket};
@@ -63,11 +63,7 @@ pub fn grant(site: &Site, ask: &Ask, visitor: &Visitor) -> Grant {
         class: Class::Family,
         media: ask.media,
         box_certificate: ask.certificate,
-        parties: vec![Party {
-            name: "Ana".into(),
-            certificate: visitor.certificate,
-            statement_key: visitor.key.public(),
-        }],
+        parties: vec![Party { name: "Ana".into(), certificate: visitor.certificate, statement_key: visitor.key.public() }],
         route: Route::Direct,
         relays: vec![],
         direct_candidates: true,

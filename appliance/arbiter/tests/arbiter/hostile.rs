@@ -32,7 +32,10 @@ fn a_hostile_screen() {
         for contact in ["", "x", ID, &ID.to_uppercase(), &long, "../../etc/passwd", "\u{202e}"] {
             for media in ["video", "voice", "", "hologram"] {
                 let said = say(&cell.bus, calls, "Place", &(contact, media, u64::MAX)).await;
-                assert!(["NoFreshKey", "MalformedArgument", "NoContact"].contains(&said.as_str()), "{contact:.8} {media}: {said}");
+                assert!(
+                    ["NoFreshKey", "MalformedArgument", "NoContact"].contains(&said.as_str()),
+                    "{contact:.8} {media}: {said}"
+                );
             }
         }
         for method in ["Attach", "Place", "End", "Let", "Frames", "Dismiss"] {
@@ -62,8 +65,24 @@ fn a_hostile_courier() {
         let mut cell = Cell::ready(house).await;
         let (bus, courier) = (cell.courier.bus.clone(), "org.parloir.Courier1");
         let kinds = [
-            "", "authority", "policy", "entitlement", "door-record", "grant", "deny", "beat", "time", "statement", "agenda", "ask",
-            "receipt", "ring", "sign-in", "export", "signal", "GRANT",
+            "",
+            "authority",
+            "policy",
+            "entitlement",
+            "door-record",
+            "grant",
+            "deny",
+            "beat",
+            "time",
+            "statement",
+            "agenda",
+            "ask",
+            "receipt",
+            "ring",
+            "sign-in",
+            "export",
+            "signal",
+            "GRANT",
         ];
         let bodies: [Vec<u8>; 7] = [
             vec![],

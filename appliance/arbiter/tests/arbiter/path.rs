@@ -82,7 +82,10 @@ fn the_certificate_that_call_gets_is_the_one_that_was_asked_with() {
         let ask = facility::open_ask(&cell.house.site, &body);
         let body: String = pem.lines().skip(1).take_while(|l| !l.starts_with('-')).collect();
         let der = decode(&body);
-        assert_eq!(ask.certificate.0, <[u8; 32]>::from(sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), der))));
+        assert_eq!(
+            ask.certificate.0,
+            <[u8; 32]>::from(sha2::Digest::finalize(sha2::Digest::chain_update(<sha2::Sha256 as sha2::Digest>::new(), der)))
+        );
     });
 }
 

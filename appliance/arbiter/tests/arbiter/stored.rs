@@ -4,8 +4,8 @@
 
 use crate::cell::Cell;
 use crate::house::{House, inside};
-use parloir_bus::view::Phase;
 use parloir_arbiter::ledger::{FILE, Ledger, LedgerError};
+use parloir_bus::view::Phase;
 use std::collections::BTreeSet;
 
 #[test]

@@ -1,0 +1,97 @@
+//! Owns: everything that can reach the arbiter, and what ends it.
+//! Never: an input without a bound on how many may wait (the queue's).
+//! Called by: gate, bus, visit, effects (send), run (takes).
+
+use crate::bus::{Answer, Ask};
+use crate::gate::Link;
+use crate::store::StoreError;
+use parloir_core::{Event, Fresh, Owner, Request};
+use parloir_pass::Id;
+use parloir_seal::{Refused, random};
+use parloir_wire::gate::FromGate;
+use parloir_wire::lease::Fact;
+
+/// Everything that reaches the arbiter.
+#[derive(Debug)]
+pub enum Input {
+    /// A bus call of somebody who may make it.
+    Bus {
+        /// Unique name.
+        caller: Owner,
+        /// What.
+        ask: Ask,
+        /// Where the answer goes.
+        answer: Answer,
+    },
+    /// A connection left the bus.
+    Vanished(Owner),
+    /// The bus itself is gone.
+    BusGone,
+    /// Gate is connected and said Hello.
+    GateUp {
+        /// The means to answer.
+        link: Link,
+        /// The box that it believes to be.
+        device: [u8; 16],
+        /// Highest door record that it has seen.
+        revision: u64,
+    },
+    /// The connection to gate ended.
+    GateGone,
+    /// A message of gate.
+    Gate(FromGate),
+    /// A fact of a call process, or why there are no more.
+    Call {
+        /// Its call.
+        call: Id,
+        /// Which of the call's processes.
+        run: u32,
+        /// What.
+        fact: Result<Fact, String>,
+    },
+    /// The holder of the keys closed its socket.
+    KeysDropped {
+        /// Who.
+        owner: Owner,
+        /// Which of the key sockets.
+        run: u64,
+    },
+    /// The service manager asks to stop.
+    Stop,
+}
+
+/// Why the arbiter ends; gate shuts every door then.
+#[derive(Debug, thiserror::Error)]
+pub enum Fatal {
+    /// No randomness: no nonce can be made.
+    #[error(transparent)]
+    Random(#[from] Refused),
+    /// The bus is gone.
+    #[error("bus: the connection ended; the service manager starts us again [org.parloir.Error.NoBus]")]
+    Bus,
+    /// The database is gone.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A bus call that the core answers; `None` for those that the arbiter answers itself.
+///
+/// # Errors
+/// No randomness.
+pub(crate) fn to_event(request: Request, caller: Owner, ask: Ask) -> Result<Option<Event>, Fatal> {
+    Ok(Some(match ask {
+        Ask::Attach => Event::Attach { request, caller },
+        Ask::Place { contact, video, serial } => {
+            let fresh = Fresh { call: random::id()?, nonce: random::id()?, receipt: random::id()? };
+            Event::Place { request, caller, contact, video, serial, fresh }
+        }
+        Ask::End => Event::End { request, caller },
+        Ask::Let { camera, microphone, serial } => Event::Let { request, caller, camera, microphone, serial },
+        Ask::Frames => Event::Frames { request, caller },
+        Ask::Dismiss => Event::Dismiss { request, caller },
+        Ask::Focus => Event::Focus { request, caller },
+        Ask::Signalling(call) => Event::Signalling { request, call },
+        // The courier's own, answered before this.
+        Ask::AttachCourier | Ask::Online(_) | Ask::Deliver { .. } | Ask::Sent(_) => return Ok(None),
+    }))
+}
