@@ -131,6 +131,8 @@ fn a_call_that_forks_dies_whole_in_its_control_group() {
     let mount = mount.expect("cgroup v2, as on the box")[1].to_owned();
     let cgroup = Path::new(&mount).join(format!("parloir-gate-test-{}", std::process::id()));
     fs::create_dir(&cgroup).expect("a control group of its own; run the tests as root, as on the box");
+    // Dropped after the world, also when the test fails.
+    let group = Group(cgroup.clone());
     let extra = ["--bench-hold", "slice", "--bench-camera", "DIR/camera.y4m", "--bench-microphone", "DIR/microphone.wav"];
     let extra = extra.map(str::to_owned).to_vec();
     let world = World::new(Setup { stub_mode: "fork", cgroup: Some(cgroup.clone()), extra, ..Setup::default() });
@@ -141,7 +143,23 @@ fn a_call_that_forks_dies_whole_in_its_control_group() {
     assert_eq!(arbiter.shut().0, ShutReason::Asked);
     assert_eq!(world.clip_holders(), [0u32; 0]);
     drop(world);
-    eventually("the group is empty", || fs::remove_dir(&cgroup).is_ok());
+    drop(group);
+    assert!(!cgroup.exists(), "the group is empty");
+}
+
+/// A control group that is killed and removed with its owner.
+struct Group(std::path::PathBuf);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = fs::write(self.0.join("cgroup.kill"), "1");
+        for _ in 0..500 {
+            if fs::remove_dir(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
 }
 
 /// `ExecStopPost=parloir-gate shut …`: whatever a killed gate left open is shut.
