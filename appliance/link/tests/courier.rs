@@ -8,7 +8,7 @@ use parloir_link::message::{read_signal, write_signal};
 use parloir_shell::fds;
 use parloir_wire::signal::Signal;
 use std::os::fd::OwnedFd;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -124,7 +124,7 @@ impl World {
     }
     fn link(broker: &Broker, bus: &Bus) -> Process {
         let file = |p: &std::path::PathBuf| p.to_str().unwrap().to_owned();
-        let child = Command::new(env!("CARGO_BIN_EXE_parloir-link"))
+        let child = world::tied(env!("CARGO_BIN_EXE_parloir-link"))
             .args(["--site", &hex(&SITE), "--device", &hex(&A), "--broker", &broker.address()])
             .args(["--ca", &file(&broker.a.ca), "--cert", &file(&broker.a.cert), "--key", &file(&broker.a.key)])
             .env("DBUS_SYSTEM_BUS_ADDRESS", &bus.address)

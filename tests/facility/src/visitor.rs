@@ -64,7 +64,7 @@ pub struct Stats {
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// chromedriver.
-    #[error("chromedriver: {0}: install the packages chromium and chromium-driver [org.parloir.Error.NoBrowser]")]
+    #[error("chromedriver: {0}: install the packages chromium, chromium-driver and util-linux [org.parloir.Error.NoBrowser]")]
     Driver(String),
     /// The browser ended, or refused.
     #[error("chromium: {what}: {cause}; its log: {} [org.parloir.Error.Browser]", log.display())]
@@ -98,7 +98,8 @@ pub enum Trouble {
     },
 }
 
-/// A browser at the visitor's page. Dropping it ends chromedriver and, through it, the browser.
+/// A browser at the visitor's page. When this goes, by a drop, a panic or a signal, chromedriver goes and its browser with it.
+/// It must be opened on a thread that lives as long: the kernel watches the thread.
 pub struct Visitor {
     client: Client,
     options: Options,
@@ -328,6 +329,8 @@ fn arguments(options: &Options, spki: &str) -> Vec<String> {
         "--disable-renderer-backgrounding",
         "--disable-backgrounding-occluded-windows",
         "--autoplay-policy=no-user-gesture-required",
+        // Over a pipe that only chromedriver holds: when that closes, however it does, the browser ends by itself.
+        "--remote-debugging-pipe",
         // A fake sink: without it a machine that has no sound card decodes no sound, and counts none.
         "--disable-audio-output",
         "--use-fake-ui-for-media-stream",
@@ -371,7 +374,9 @@ impl Driver {
         let told = |e: std::io::Error| Trouble::Driver(e.to_string());
         let log = std::fs::File::create(work.join("chromedriver.log")).map_err(told)?;
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map_err(told)?.port();
-        let process = Command::new("chromedriver")
+        // The kernel ends it when we end, however we do (prctl(2), PR_SET_PDEATHSIG); its browser follows by the pipe.
+        let process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", "chromedriver"])
             .arg(format!("--port={port}"))
             .env("TMPDIR", work)
             .env("HOME", work)
@@ -397,13 +402,6 @@ impl Driver {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // Asked to end, chromedriver ends its browsers first; killed, it would leave them behind.
-        let pid = self.process.id().to_string();
-        let _ = Command::new("kill").args(["-TERM", &pid]).status();
-        let until = Instant::now() + Duration::from_secs(5);
-        while matches!(self.process.try_wait(), Ok(None)) && Instant::now() < until {
-            std::thread::sleep(LOOK);
-        }
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -270,6 +270,28 @@ async fn a_box_that_was_not_announced_gets_nothing_and_a_decline_is_told() {
     visitor.close().await.unwrap();
 }
 
+/// How it was broken: a test that was killed left its browser behind, at half a core, until somebody looked.
+#[tokio::test]
+async fn no_browser_outlives_its_chromedriver() {
+    let world = World::start("orphan").await;
+    let visitor = open(&world, (640, 480), "browser").await;
+    let profile = format!("--user-data-dir={}", world.dir.path().join("browser/profile").display());
+    let browsers = || {
+        let all = std::fs::read_dir("/proc").unwrap().filter_map(|p| std::fs::read(p.unwrap().path().join("cmdline")).ok());
+        all.filter(|line| line.split(|b| *b == 0).any(|word| word == profile.as_bytes())).count()
+    };
+    assert!(browsers() > 0, "the browser runs with its own profile");
+    // As a crash of this process would: no word to the browser.
+    drop(visitor);
+    for _ in 0..200 {
+        if browsers() == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{} browser processes are left after 10 s", browsers());
+}
+
 /// The forms that the page makes are the ones that the documents say: this fails when either side changes a spelling.
 #[test]
 fn the_header_that_the_page_writes() {

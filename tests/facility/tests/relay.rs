@@ -52,15 +52,28 @@ fn start() -> Relay {
     let path = dir.join("turnserver.conf");
     std::fs::write(&path, conf).unwrap();
     let log = std::fs::File::create(dir.join("relay.log")).unwrap();
-    let process =
-        Command::new("turnserver").arg("-c").arg(path).stdout(log).stderr(Stdio::null()).spawn().expect("coturn is installed");
+    let process = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", "turnserver", "-c"])
+        .arg(path)
+        .stdout(log)
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("coturn is installed");
     let relay = Relay { process, port, dir };
     let until = Instant::now() + Duration::from_secs(10);
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(Instant::now() < until, "coturn does not listen");
-        std::thread::sleep(Duration::from_millis(20));
+    while !answers(port) {
+        assert!(Instant::now() < until, "coturn does not answer");
     }
     relay
+}
+
+/// Whether a STUN binding request (RFC 8489, section 6) over UDP is answered.
+fn answers(port: u16) -> bool {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+    socket.connect(("127.0.0.1", port)).unwrap();
+    let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12]].concat();
+    socket.send(&request).is_ok() && socket.recv(&mut [0; 500]).is_ok()
 }
 
 /// What coturn's client says when it asks the relay to send to `peer`.

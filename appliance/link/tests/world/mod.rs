@@ -52,6 +52,13 @@ impl Drop for Process {
     }
 }
 
+/// A command that the kernel ends when this test's thread ends, also when the test is killed (prctl(2), PR_SET_PDEATHSIG).
+pub fn tied(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", program]);
+    command
+}
+
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
@@ -128,7 +135,7 @@ impl Broker {
 
     pub fn run(&mut self) {
         let log = std::fs::File::create(self.dir.path().join("broker.log")).unwrap();
-        let child = Command::new("mosquitto").arg("-c").arg(&self.conf).stdout(Stdio::null()).stderr(log).spawn();
+        let child = tied("mosquitto").arg("-c").arg(&self.conf).stdout(Stdio::null()).stderr(log).spawn();
         self.process = Some(Process(child.expect("mosquitto is installed")));
         let until = Instant::now() + Duration::from_secs(10);
         while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
@@ -247,7 +254,7 @@ impl Bus {
         )
         .unwrap();
         let arg = format!("--config-file={}", conf.display());
-        let child = Command::new("dbus-daemon").arg(arg).arg("--nofork").stdout(Stdio::null()).spawn();
+        let child = tied("dbus-daemon").arg(arg).arg("--nofork").stdout(Stdio::null()).spawn();
         let process = Process(child.expect("dbus-daemon is installed"));
         let until = Instant::now() + Duration::from_secs(10);
         while std::os::unix::net::UnixStream::connect(&socket).is_err() {

@@ -48,6 +48,13 @@ impl Drop for Process {
     }
 }
 
+/// A command that the kernel ends when this test's thread ends, also when the test is killed (prctl(2), PR_SET_PDEATHSIG).
+fn tied(program: &str) -> Command {
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", program]);
+    command
+}
+
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -80,7 +87,7 @@ impl World {
         let (mosquitto, port) = mosquitto(at);
         std::fs::write(at.join("turn.secret"), "north\n").unwrap();
         let broker = format!("127.0.0.1:{port}");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_parloir-facility"))
+        let mut child = tied(env!("CARGO_BIN_EXE_parloir-facility"))
             .args(["--dir", at.to_str().unwrap(), "--broker", &broker, "--https", "127.0.0.1:0", "--turn", "127.0.0.1:3478"])
             .args(["--turn-secret", at.join("turn.secret").to_str().unwrap()])
             .args(flags)
@@ -278,7 +285,7 @@ fn mosquitto(at: &Path) -> (Process, u16) {
     let path = at.join("mosquitto.conf");
     std::fs::write(&path, conf).unwrap();
     let log = std::fs::File::create(at.join("broker.log")).unwrap();
-    let child = Command::new("mosquitto").arg("-c").arg(path).stdout(Stdio::null()).stderr(log).spawn();
+    let child = tied("mosquitto").arg("-c").arg(path).stdout(Stdio::null()).stderr(log).spawn();
     let process = Process(child.expect("mosquitto is installed"));
     let until = Instant::now() + Duration::from_secs(10);
     while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
