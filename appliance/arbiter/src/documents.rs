@@ -376,3 +376,33 @@ fn id(path: &Path) -> Result<Id, KeyError> {
     let text = String::from_utf8(read(path)?).unwrap_or_default();
     text.trim_end().parse().map_err(|_| KeyError::Form { path: path.to_owned(), wanted: "32 lower-case hex digits" })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{KeyError, deny_hash, secret};
+    use parloir_pass::{DenyTarget, Id};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    #[test]
+    fn a_secret_that_others_may_read_or_of_another_length_is_refused() {
+        let path = std::env::temp_dir().join(format!("parloir-secret-{}", std::process::id()));
+        let write = |bytes: &[u8], mode| {
+            std::fs::write(&path, bytes).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            secret(&path)
+        };
+        assert_eq!(write(&[7; 32], 0o600).unwrap(), [7; 32]);
+        for mode in [0o640, 0o604, 0o620] {
+            assert!(matches!(write(&[7; 32], mode), Err(KeyError::Open { .. })), "{mode:o}");
+        }
+        assert!(matches!(write(&[7; 31], 0o600), Err(KeyError::Form { .. })));
+        std::fs::remove_file(&path).unwrap();
+        assert!(matches!(secret(&path), Err(KeyError::File { .. })));
+    }
+
+    #[test]
+    fn a_denied_person_is_no_denied_contact() {
+        let id = Id([7; 16]);
+        assert_ne!(deny_hash(&DenyTarget::Person(id)), deny_hash(&DenyTarget::Contact(id)));
+    }
+}

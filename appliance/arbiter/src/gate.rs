@@ -125,3 +125,47 @@ async fn hear(message: FromGate, link: &mut Option<Link>, inputs: &mpsc::Sender<
     };
     inputs.send(input).await.map_err(|_| io::Error::other("the arbiter is ending"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Pulse, run};
+    use parloir_shell::fds;
+    use parloir_wire::gate::{FromGate, SIZE, ToGate};
+    use std::time::Duration;
+    use tokio::sync::mpsc;
+    use tokio::time::sleep;
+
+    fn heartbeats(end: &std::os::fd::OwnedFd) -> usize {
+        let beat = |m: &fds::Message| matches!(ToGate::decode(&m.bytes), Ok(ToGate::Heartbeat { .. }));
+        std::iter::from_fn(|| fds::recv(end, SIZE, 0).ok().flatten()).filter(beat).count()
+    }
+
+    /// The socket's task lives on while the loop that owns the core hangs: its heartbeats must not.
+    #[tokio::test]
+    async fn heartbeats_stop_when_the_loop_does_not_turn() {
+        let dir = std::env::temp_dir().join(format!("parloir-pulse-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let listener = fds::listen_at(&dir.join("gate")).unwrap();
+        let (inputs, _heard) = mpsc::channel(8);
+        let pulse = Pulse::default();
+        pulse.beat();
+        let task = tokio::spawn(run(dir.join("gate"), pulse.clone(), inputs));
+        sleep(Duration::from_millis(50)).await;
+        let end = fds::accept(&listener).unwrap();
+        let hello = || fds::send(&end, &FromGate::Heartbeat { count: 1 }.encode(), &[]).unwrap();
+        fds::send(&end, &FromGate::Hello { device: [1; 16], revision: 0 }.encode(), &[]).unwrap();
+        sleep(Duration::from_millis(1400)).await;
+        assert!(heartbeats(&end) >= 2);
+        hello();
+        sleep(Duration::from_millis(300)).await;
+        heartbeats(&end);
+        sleep(Duration::from_millis(1100)).await;
+        assert_eq!(heartbeats(&end), 0, "the loop has not turned for 2.8 s");
+        hello();
+        pulse.beat();
+        sleep(Duration::from_millis(700)).await;
+        assert!(heartbeats(&end) >= 1);
+        task.abort();
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}

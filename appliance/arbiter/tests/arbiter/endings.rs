@@ -52,7 +52,9 @@ fn a_receipt_is_sent_again_until_it_is_acknowledged() {
         let mut courier = Courier::attach(&cell.house).await;
         let third = receipts(&mut courier).await;
         assert_eq!(third.iter().map(|r| &r.1).collect::<Vec<_>>(), vec![&body]);
-        courier.proxy.sent(again[0].0).await.unwrap();
+        for id in (0..50).chain([again[0].0]) {
+            courier.proxy.sent(id).await.unwrap();
+        }
         courier.proxy.attach().await.unwrap();
         assert_eq!(receipts(&mut courier).await.len(), 1, "the wrong number was taken for the right one");
         courier.proxy.sent(third[0].0).await.unwrap();

@@ -2,7 +2,7 @@
 //! Never: the media (call's tests and the demo do).
 //! Called by: cargo test.
 
-use crate::cell::{Cell, next};
+use crate::cell::{Cell, error_name, next};
 use crate::facility;
 use crate::house::inside;
 use parloir_bus::view::Phase;
@@ -138,5 +138,21 @@ fn heartbeats_reach_gate_and_stop_with_the_arbiter() {
         let beats = cell.gate.beats - before;
         assert!((4..=6).contains(&beats), "{beats} heartbeats in 2.6 s");
         assert_eq!(cell.gate.records, 1, "the door record was forwarded");
+    });
+}
+
+/// Broken before: nothing yet; a press that nobody received must not be anybody's consent.
+#[test]
+fn a_screen_that_closes_its_key_socket_has_no_keys() {
+    inside("path::a_screen_that_closes_its_key_socket_has_no_keys", |house| async {
+        let mut cell = Cell::ready(house).await;
+        let (other, _) = fds::pair().unwrap();
+        drop(std::mem::replace(&mut cell.keys, other));
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let serial = cell.gate.press(Key::Ok);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let refused = cell.screen.place(&cell.contact("Ana"), "video", serial).await.map_err(|e| error_name(&e));
+        assert_eq!(refused.unwrap_err(), "NoFreshKey");
+        assert!(!cell.house.log().contains("key not routed"), "{}", cell.house.log());
     });
 }
