@@ -249,7 +249,9 @@ impl Desk {
         }
         let unix_s = now.unix_ms / 1000;
         let window = contact.open_window(unix_s).ok_or("OutsideWindow")?;
-        let left = u32::try_from(window.to - unix_s).unwrap_or(u32::MAX);
+        // Windows that touch are one: a visit does not end at midnight because the day does.
+        let end = contact.windows.iter().fold(window.to, |end, w| if w.from == end { w.to } else { end });
+        let left = u32::try_from(end - unix_s).unwrap_or(u32::MAX);
         let ringing = Ringing {
             call: ask.call,
             person: person.name.clone(),

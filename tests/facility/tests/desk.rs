@@ -229,6 +229,17 @@ fn a_question_that_the_box_did_not_sign_is_not_heard() {
     assert!(b.join(&ask).refused().contains("not its own"));
 }
 
+/// How it was broken: at 22:40 a family had 20 minutes, because the window of the day ended at midnight and the next began there.
+#[test]
+fn windows_that_touch_are_one() {
+    let mut b = bench("midnight", None);
+    let ten_to_midnight = 11 * 3600 + 50 * 60;
+    b.after(ten_to_midnight * 1000);
+    let ask = b.ask();
+    let out = b.send_ask(&ask);
+    assert!(matches!(&out.says[..], [(_, Says::Ringing(r))] if r.slot_s == 1800), "{out:?}");
+}
+
 #[test]
 fn absence_decline_and_a_second_call() {
     let mut b = bench("absent", None);
