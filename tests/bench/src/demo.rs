@@ -57,6 +57,7 @@ pub struct Demo {
     pub seen: Seen,
     events: Receiver<Event>,
     stopped: bool,
+    headless: bool,
 }
 
 /// Why the run did not come to its end.
@@ -87,7 +88,7 @@ pub fn run(course: &Course) -> Result<bool, Halt> {
     stop_when_outside_goes(sender.clone());
     say("starting the facility, the broker, the relay and the bus");
     let stage = Stage::set(&course.wanted, sender)?;
-    let mut demo = Demo { stage, seen: Seen::default(), events, stopped: false };
+    let mut demo = Demo { stage, seen: Seen::default(), events, stopped: false, headless: course.wanted.headless };
     let outcome = demo.course(course);
     let verdict = match outcome {
         Ok(verdict) => verdict,
@@ -240,7 +241,10 @@ impl Demo {
             if ended.name == "visitor" {
                 self.seen.visitor_done = true;
             }
-            if ended.unexpected {
+            if ended.name == "ui" && ended.how == "exit code 0" && !self.headless {
+                say("the window was closed");
+                self.stopped = true;
+            } else if ended.unexpected {
                 let text = format!("{} ended: {}", ended.name, ended.how);
                 eprintln!("bench: {text}");
                 self.seen.deaths.push(text);

@@ -57,6 +57,21 @@ impl Drop for Display {
     }
 }
 
+/// A demo that ends with the test, whatever becomes of that.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        end(&self.0);
+        let _ = self.0.wait();
+    }
+}
+
+fn end(child: &Child) {
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+}
+
 fn wait(what: &str, limit: Duration, mut there: impl FnMut() -> bool) {
     let start = Instant::now();
     while !there() {
@@ -76,8 +91,8 @@ fn a_window_shows_the_home_screen_takes_keys_and_closes_without_a_trace() {
     }
     let display = Display::start();
     let name = "window";
-    let mut running = demo(name, &[]).env("DISPLAY", &display.name).env_remove("XAUTHORITY").spawn().expect("the bench starts");
-    wait("the home screen", Duration::from_secs(60), || log(name, "ui").contains("phase=home"));
+    let mut running = Running(demo(name, &[]).env("DISPLAY", &display.name).env_remove("XAUTHORITY").spawn().expect("the bench starts"));
+    wait("the home screen", Duration::from_secs(60), || log(name, "ui").contains("phase=\"home\""));
     std::thread::sleep(Duration::from_secs(2));
     let (home, after) = (out(name).join("home.png"), out(name).join("after-down.png"));
     display.picture(&home);
@@ -88,12 +103,12 @@ fn a_window_shows_the_home_screen_takes_keys_and_closes_without_a_trace() {
     assert_ne!(luma(&home).0, luma(&after).0, "the focus did not move on Down");
     display.key("Up");
     display.key("Return");
-    wait("the call after Enter", Duration::from_secs(10), || log(name, "ui").contains("phase=asking"));
+    wait("the call after Enter", Duration::from_secs(10), || log(name, "ui").contains("phase=\"asking\""));
     display.picture(&out(name).join("asking.png"));
-    let all = tree(running.id());
+    let all = tree(running.0.id());
     assert!(all.len() > 8, "only {} processes run", all.len());
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(running.id() as i32), nix::sys::signal::Signal::SIGTERM).expect("SIGTERM");
-    running.wait().expect("it ends");
+    end(&running.0);
+    running.0.wait().expect("it ends");
     let left: Vec<u32> = pids().into_iter().filter(|pid| all.contains(pid)).collect();
     assert!(left.is_empty(), "still running: {left:?}");
 }
