@@ -44,9 +44,13 @@ impl Display {
         assert!(status.success());
     }
 
+    fn xdotool(&self, words: &[&str]) {
+        let status = Command::new("xdotool").args(words).env("DISPLAY", &self.name).stdout(Stdio::null()).status();
+        assert!(status.expect("xdotool starts").success(), "xdotool {words:?}");
+    }
+
     fn key(&self, name: &str) {
-        let status = Command::new("xdotool").args(["key", name]).env("DISPLAY", &self.name).status().expect("xdotool starts");
-        assert!(status.success());
+        self.xdotool(&["key", name]);
     }
 }
 
@@ -94,14 +98,16 @@ fn a_window_shows_the_home_screen_takes_keys_and_closes_without_a_trace() {
     let mut running = Running(demo(name, &[]).env("DISPLAY", &display.name).env_remove("XAUTHORITY").spawn().expect("the bench starts"));
     wait("the home screen", Duration::from_secs(60), || log(name, "ui").contains("phase=\"home\""));
     std::thread::sleep(Duration::from_secs(2));
-    let (home, after) = (out(name).join("home.png"), out(name).join("after-down.png"));
+    let (home, after) = (out(name).join("home.png"), out(name).join("after-right.png"));
     display.picture(&home);
     assert!(shades(&home) > 20, "the window shows next to nothing: {}", home.display());
-    display.key("Down");
+    // There is no window manager here that would give the only window the keyboard.
+    display.xdotool(&["search", "--name", "Visits", "windowfocus", "--sync"]);
+    display.key("Right");
     std::thread::sleep(Duration::from_secs(1));
     display.picture(&after);
-    assert_ne!(luma(&home).0, luma(&after).0, "the focus did not move on Down");
-    display.key("Up");
+    assert!(luma(&home).0 != luma(&after).0, "the focus did not move on Right");
+    display.key("Left");
     display.key("Return");
     wait("the call after Enter", Duration::from_secs(10), || log(name, "ui").contains("phase=\"asking\""));
     display.picture(&out(name).join("asking.png"));
