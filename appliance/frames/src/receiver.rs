@@ -13,6 +13,8 @@ use std::sync::Arc;
 
 /// Messages taken off the socket in one [`FrameReceiver::receive`]; a flooding sender cannot keep the caller.
 const BURST: usize = 64;
+/// Most descriptors that Linux passes in one message (`SCM_MAX_FD`).
+const KERNEL_MAX_FDS: usize = 253;
 
 /// The receiving end of a frame channel.
 pub struct FrameReceiver {
@@ -70,7 +72,8 @@ impl FrameReceiver {
 
     fn next_message(&self) -> Result<Option<(Message, Option<OwnedFd>)>, FrameError> {
         let mut buf = [0; SIZE + 1];
-        let mut space = nix::cmsg_space!([std::os::fd::RawFd; 1]);
+        // Room for all that the kernel can pass: with less it would cut the list, and nix would not show us the ones to close.
+        let mut space = nix::cmsg_space!([std::os::fd::RawFd; KERNEL_MAX_FDS]);
         let mut iov = [IoSliceMut::new(&mut buf)];
         let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
         let got = match recvmsg::<()>(self.socket.as_raw_fd(), &mut iov, Some(&mut space), flags) {

@@ -178,3 +178,17 @@ fn a_screen_that_returns_what_it_does_not_hold_is_refused_by_call() {
         assert!(matches!(tx.send(Stream::Far, 0, &picture), Err(FrameError::Broken(_))), "{name}");
     }
 }
+
+/// How it was broken: with more descriptors beside a message than the receiver had room for, the kernel cut the list and the receiver
+/// dropped the message without closing those that had arrived. A captured call process could so leave its open camera node in the
+/// screen, where it outlives the lease, and two descriptors more at each new channel until the screen has none left.
+#[test]
+fn no_descriptor_of_a_refused_message_stays_open() {
+    let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let (fd, before) = (good_memfd(), count());
+    for n in [2, 3, 5, 200].into_iter().cycle().take(100) {
+        broken("many descriptors", |tx| send(tx, &ring(SLOT, 4), &vec![fd.as_raw_fd(); n]));
+    }
+    // Other tests of this binary open descriptors at the same time, but not a hundred.
+    assert!(count() < before + 100, "{} descriptors are open, {before} were", count());
+}
