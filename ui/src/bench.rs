@@ -35,7 +35,11 @@ impl Keyboard {
             (true, true) => Motion::Repeat,
             (false, _) => Motion::Up,
         };
-        if pressed { self.down.insert(key) } else { self.down.remove(&key) };
+        if pressed {
+            self.down.insert(key)
+        } else {
+            self.down.remove(&key)
+        };
         if let Err(error) = self.door.send(&keys::to_event(key, motion)) {
             warn!(%error, "a key did not reach gate's bench door");
         }

@@ -48,7 +48,11 @@ pub fn intent(shown: &Shown, focus: Focus, press: &KeyPress, before: Screen, sin
         Motion::Repeat if arrow => {}
         Motion::Repeat | Motion::Up => return Intent::Nothing,
     }
-    if since_ms < SETTLE_MS && strays(before, shown.screen, press.key) { Intent::Nothing } else { meaning(shown, focus, press.key) }
+    if since_ms < SETTLE_MS && strays(before, shown.screen, press.key) {
+        Intent::Nothing
+    } else {
+        meaning(shown, focus, press.key)
+    }
 }
 
 /// Whether a second press of a key could be taken for something else on the screen that the first one brought.
@@ -74,12 +78,8 @@ fn meaning(shown: &Shown, focus: Focus, key: Key) -> Intent {
             dismiss: false,
         }),
         (Screen::Asking | Screen::Joining, Key::Ok | Key::Back) | (Screen::Live | Screen::Held, Key::Back) => Intent::End,
-        (Screen::Live | Screen::Held, Key::Ok) => {
-            Intent::Let { camera: shown.call.camera, microphone: !shown.call.microphone }
-        }
-        (Screen::Live | Screen::Held, Key::Up) => {
-            Intent::Let { camera: !shown.call.camera, microphone: shown.call.microphone }
-        }
+        (Screen::Live | Screen::Held, Key::Ok) => Intent::Let { camera: shown.call.camera, microphone: !shown.call.microphone },
+        (Screen::Live | Screen::Held, Key::Up) => Intent::Let { camera: !shown.call.camera, microphone: shown.call.microphone },
         (Screen::Ended, Key::Ok) if focus.index == 1 => again(shown),
         (Screen::Refused, Key::Ok) if focus.index == 0 && shown.outcome.again => again(shown),
         (Screen::Ended | Screen::Refused, Key::Ok | Key::Back | Key::Home) => Intent::Dismiss,

@@ -1,3 +1,4 @@
+//! Owns: what keys.rs must do, shown on values: no window, no bus, no clock.
 use super::{Intent, SETTLE_MS, intent};
 use crate::focus::{Focus, choices};
 use crate::present::{Entry, Shown};
@@ -90,7 +91,8 @@ fn only_a_press_decides_and_only_arrows_repeat() {
     for screen in SCREENS {
         for key in Key::ALL {
             for motion in [Motion::Up, Motion::Repeat] {
-                let meant = intent(&shown(screen), Focus { index: 1 }, &KeyPress { motion, ..press(*key) }, Screen::Starting, SETTLE_MS);
+                let meant =
+                    intent(&shown(screen), Focus { index: 1 }, &KeyPress { motion, ..press(*key) }, Screen::Starting, SETTLE_MS);
                 let may_move = motion == Motion::Repeat && matches!(meant, Intent::Move(_));
                 assert!(meant == Intent::Nothing || may_move, "{screen:?} {key:?} {motion:?}: {meant:?}");
             }

@@ -22,7 +22,7 @@ pub mod screen;
 pub mod video;
 
 /// What the Slint compiler made of `slint/app.slint`.
-#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated")]
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic, clippy::restriction, reason = "generated")]
 pub mod shown {
     slint::include_modules!();
 }

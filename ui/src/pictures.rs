@@ -168,7 +168,8 @@ impl Platform for Headless {
             }
             let album = self.canvas.album.as_ref().and_then(|album| album.turn(&self.canvas));
             let timer = platform::duration_until_next_timer_update();
-            let frame = (!rest.is_zero() || self.canvas.window.has_active_animations()).then_some(rest.max(Duration::from_millis(1)));
+            let frame =
+                (!rest.is_zero() || self.canvas.window.has_active_animations()).then_some(rest.max(Duration::from_millis(1)));
             // Nothing to wait for but a task: any long time will do.
             longest = [album, timer, frame].into_iter().flatten().min().unwrap_or(Duration::from_secs(60));
         }

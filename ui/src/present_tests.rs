@@ -1,3 +1,4 @@
+//! Owns: what present.rs must do, shown on values: no window, no bus, no clock.
 use super::{Clock, HUES, hues, initials, month_and_date, present};
 use crate::shown::{Chance, Day, Network, Screen, When};
 use parloir_bus::view::{Booking, Call, Contact, Outcome, Phase, View};
@@ -49,7 +50,9 @@ fn extreme_moments_do_not_break_it() {
 #[test]
 fn dates_are_the_calendars() {
     // Days since 1970-01-01: leap days, ends of years, a century without and one with a leap day.
-    for (day, month, date) in [(0, 0, 1), (58, 1, 28), (59, 2, 1), (789, 1, 29), (11_016, 1, 29), (20_453, 11, 31), (47_540, 1, 28), (47_541, 2, 1)] {
+    for (day, month, date) in
+        [(0, 0, 1), (58, 1, 28), (59, 2, 1), (789, 1, 29), (11_016, 1, 29), (20_453, 11, 31), (47_540, 1, 28), (47_541, 2, 1)]
+    {
         assert_eq!(month_and_date(day), (month, date), "day {day}");
     }
 }
@@ -108,7 +111,14 @@ fn each_chance_is_said() {
     let lawyer = Contact { class: "lawyer".into(), ..family("2", true, "") };
     let voice = Contact { media: "voice".into(), ..family("3", true, "") };
     let shown = present(
-        &home(vec![family("1", true, ""), lawyer, voice, family("4", false, "OutsideWindow"), family("5", false, "Denied"), family("6", false, "New")]),
+        &home(vec![
+            family("1", true, ""),
+            lawyer,
+            voice,
+            family("4", false, "OutsideWindow"),
+            family("5", false, "Denied"),
+            family("6", false, "New"),
+        ]),
         WALL,
     );
     let chances: Vec<Chance> = shown.people.iter().map(|p| p.tile.chance).collect();
@@ -159,7 +169,18 @@ fn an_outcome_offers_only_what_would_be_asked() {
 
 #[test]
 fn every_phase_has_its_screen() {
-    let phases = [Phase::Starting, Phase::Home, Phase::Asking, Phase::Joining, Phase::Live, Phase::Held, Phase::Closing, Phase::Ended, Phase::Refused];
-    let names: Vec<&str> = phases.map(|phase| crate::screen::phase_name(present(&View { phase, ..View::default() }, WALL).screen)).to_vec();
+    let phases = [
+        Phase::Starting,
+        Phase::Home,
+        Phase::Asking,
+        Phase::Joining,
+        Phase::Live,
+        Phase::Held,
+        Phase::Closing,
+        Phase::Ended,
+        Phase::Refused,
+    ];
+    let names: Vec<&str> =
+        phases.map(|phase| crate::screen::phase_name(present(&View { phase, ..View::default() }, WALL).screen)).to_vec();
     assert_eq!(names, ["starting", "home", "asking", "joining", "live", "held", "closing", "ended", "refused"]);
 }

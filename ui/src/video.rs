@@ -60,7 +60,9 @@ pub fn run(socket: OwnedFd, mailbox: &Mailbox, wake: &(dyn Fn() + Send + Sync)) 
             }
         }
         for (place, pace) in waiting.iter_mut().zip(&mut paces) {
-            if pace.due() && let Some(frame) = place.take() {
+            if pace.due()
+                && let Some(frame) = place.take()
+            {
                 pace.shown();
                 if put(mailbox, &frame) {
                     wake();

@@ -16,7 +16,8 @@ fn printed() -> BTreeSet<String> {
 
 #[test]
 fn every_code_is_sorted_and_no_other() {
-    let ours: BTreeSet<String> = CAUSES.iter().map(|(c, _)| *c).chain(ENDINGS.iter().map(|(c, _)| *c)).map(str::to_owned).collect();
+    let ours: BTreeSet<String> =
+        CAUSES.iter().map(|(c, _)| *c).chain(ENDINGS.iter().map(|(c, _)| *c)).map(str::to_owned).collect();
     assert_eq!(ours.len(), CAUSES.len() + ENDINGS.len(), "no code twice");
     let printed = printed();
     assert!(printed.len() > 40, "the list was read: {printed:?}");

@@ -33,11 +33,12 @@ fn the_margin_stays_empty() {
 fn first_in_margin(drawn: &SharedPixelBuffer<Rgb8Pixel>, empty: impl Fn(usize) -> Rgb8Pixel) -> Option<(usize, usize)> {
     let (width, height) = (drawn.width() as usize, drawn.height() as usize);
     let pixels = drawn.as_slice().iter().enumerate().map(|(i, p)| (i % width, i / width, i, p));
-    let mut margin =
-        pixels.filter(|(x, y, ..)| *x < SIDE || *x >= width - SIDE || *y < EDGE || *y >= height - EDGE);
+    let mut margin = pixels.filter(|(x, y, ..)| *x < SIDE || *x >= width - SIDE || *y < EDGE || *y >= height - EDGE);
     let near = |a: u8, b: u8| a.abs_diff(b) <= 2;
-    margin.find(|(_, _, i, p)| {
-        let e = empty(*i);
-        !(near(p.r, e.r) && near(p.g, e.g) && near(p.b, e.b))
-    }).map(|(x, y, ..)| (x, y))
+    margin
+        .find(|(_, _, i, p)| {
+            let e = empty(*i);
+            !(near(p.r, e.r) && near(p.g, e.g) && near(p.b, e.b))
+        })
+        .map(|(x, y, ..)| (x, y))
 }

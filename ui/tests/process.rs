@@ -6,9 +6,9 @@ mod common;
 #[path = "common/played.rs"]
 mod played;
 
-use played::{Asked, Bus, Played, Screen};
 use parloir_bus::view::{Call, Phase, View};
 use parloir_wire::keys::Key;
+use played::{Asked, Bus, Played, Screen};
 use std::time::Duration;
 
 #[tokio::test]

@@ -104,7 +104,8 @@ fn words_go_through_tr_and_nothing_looks_like_a_toolkit() {
     for (name, text) in files() {
         assert!(!text.contains("std-widgets"), "{name} uses the toolkit's widgets");
         for line in text.lines().map(str::trim) {
-            let bare = ["text: \"", "words: \"", "cap: \"", "title: \"", "label: \"", "return \""].iter().any(|p| line.contains(p));
+            let bare =
+                ["text: \"", "words: \"", "cap: \"", "title: \"", "label: \"", "return \""].iter().any(|p| line.contains(p));
             assert!(!bare || line.contains("return \"\"") || name == "api.slint", "{name}: words without @tr: {line}");
         }
     }

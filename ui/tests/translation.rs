@@ -44,7 +44,9 @@ fn template() -> String {
         let file = path.strip_prefix(root).unwrap().display().to_string();
         collect(&file, &std::fs::read_to_string(&path).unwrap(), &mut places);
     }
-    let mut out = String::from("# Words of the screen, made from slint/ by tests/translation.rs.\nmsgid \"\"\nmsgstr \"\"\n\"Content-Type: text/plain; charset=UTF-8\\n\"\n");
+    let mut out = String::from(
+        "# Words of the screen, made from slint/ by tests/translation.rs.\nmsgid \"\"\nmsgstr \"\"\n\"Content-Type: text/plain; charset=UTF-8\\n\"\n",
+    );
     for ((one, many), files) in places {
         // By file alone: a line that moves is no news for a translator.
         let files: Vec<String> = files.into_iter().collect();

@@ -95,9 +95,7 @@ fn a_flood_becomes_thirty_a_second_and_the_newest_wins() {
     assert!((20..=33).contains(&taken), "{taken} in a second");
     std::thread::sleep(Duration::from_millis(100));
     send(&mut sender, Stream::Far, 64, 64, 235);
-    until("the last picture is the last that was sent", || {
-        shown.mailbox.take().0.is_some_and(|p| p.as_slice()[2000].r > 250)
-    });
+    until("the last picture is the last that was sent", || shown.mailbox.take().0.is_some_and(|p| p.as_slice()[2000].r > 250));
     drop(sender);
     shown.thread.join().unwrap();
 }

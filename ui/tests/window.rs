@@ -7,8 +7,8 @@ mod common;
 #[path = "common/played.rs"]
 mod played;
 
-use parloir_wire::keys::{Key, Motion};
 use parloir_wire::keys;
+use parloir_wire::keys::{Key, Motion};
 use played::{Asked, Bus, Played, Running, Scratch};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::net::UnixDatagram;

@@ -6,7 +6,6 @@ use parloir_ui::pictures::{Canvas, Headless};
 use parloir_ui::shown::{App, Cause, Causes, Chance, Day, Ending, Endings, Outcome, Person, Tile, Time, When};
 use slint::ComponentHandle as _;
 
-
 fn when(day: Day) -> When {
     When { day, weekday: 3, date: 26, month: 10, time: "10:00".into(), minutes: 90 }
 }
@@ -23,7 +22,10 @@ fn time_words(app: &App) {
     assert_eq!(starting, ["from 10:00", "from tomorrow 10:00", "from Thursday 10:00", "from 26 November"]);
     let to = When { time: "11:30".into(), ..when(Day::Today) };
     let window = DAYS.map(|d| time.invoke_window(when(d), to.clone()).to_string());
-    assert_eq!(window, ["today, 10:00 to 11:30", "tomorrow, 10:00 to 11:30", "Thursday, 10:00 to 11:30", "26 November, 10:00 to 11:30"]);
+    assert_eq!(
+        window,
+        ["today, 10:00 to 11:30", "tomorrow, 10:00 to 11:30", "Thursday, 10:00 to 11:30", "26 November, 10:00 to 11:30"]
+    );
     assert_eq!(time.invoke_full_date(when(Day::Today)), "Thursday 26 November");
     let ahead = [-5, 0, 1, 2, 59, 60, 89, 90, 719, 720].map(|m| time.invoke_ahead(m).to_string());
     assert_eq!(
@@ -56,8 +58,20 @@ const CAUSES: [Cause; 11] = [
 ];
 
 /// Words that nobody in a cell should have to know.
-const SYSTEM_WORDS: [&str; 12] =
-    ["grant", "lease", "session", "error", "ticket", "signature", "certificate", "server", "failed", "denied", "invalid", "terminated"];
+const SYSTEM_WORDS: [&str; 12] = [
+    "grant",
+    "lease",
+    "session",
+    "error",
+    "ticket",
+    "signature",
+    "certificate",
+    "server",
+    "failed",
+    "denied",
+    "invalid",
+    "terminated",
+];
 
 fn plain(sentence: &str) {
     let lower = sentence.to_lowercase();
@@ -82,7 +96,10 @@ fn cause_words(app: &App) {
     }
     assert_eq!(titles.len(), CAUSES.len(), "each cause has words of its own");
     let open = Outcome { cause: Cause::Hours, opens: true, from: when(Day::Tomorrow), ..Outcome::default() };
-    assert_eq!(words.invoke_title(Outcome { person: Person { name: "Rui".into(), ..Person::default() }, ..open }), "Rui can be called from tomorrow 10:00");
+    assert_eq!(
+        words.invoke_title(Outcome { person: Person { name: "Rui".into(), ..Person::default() }, ..open }),
+        "Rui can be called from tomorrow 10:00"
+    );
     assert_eq!(words.invoke_rule("contact-hours".into()), "Rule: hours for calls, set by the prison");
     assert_eq!(words.invoke_rule("binding".into()), "");
 }
@@ -105,7 +122,11 @@ fn ending_words(app: &App) {
     assert_eq!(words.invoke_title(counted(1692)), "You talked for 28 minutes");
     assert_eq!(words.invoke_title(counted(0)), "No time was counted");
     assert_eq!(words.invoke_counted(counted(61)), "1 min 1 s counted");
-    assert_eq!(words.invoke_camera(Outcome::default()), "Your camera is shutting", "never said to be shut before gate has said so");
+    assert_eq!(
+        words.invoke_camera(Outcome::default()),
+        "Your camera is shutting",
+        "never said to be shut before gate has said so"
+    );
 }
 
 #[test]

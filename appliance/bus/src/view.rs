@@ -34,7 +34,9 @@ pub struct View {
 }
 
 /// Which screen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Type, zbus::zvariant::Value, zbus::zvariant::OwnedValue)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Type, zbus::zvariant::Value, zbus::zvariant::OwnedValue,
+)]
 #[zvariant(signature = "s")]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {

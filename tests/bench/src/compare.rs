@@ -119,12 +119,15 @@ fn figures(ours: &Side, kiosk: &Side, floor: (f64, f64)) -> Value {
 
 fn table(wanted: &Comparison, ours: &Side, kiosk: &Side, floor: (f64, f64)) -> String {
     let mut text = String::new();
-    let all = |values: &[f64], scale: f64| {
-        values.iter().map(|v| format!("{:.1}", v * scale)).collect::<Vec<_>>().join(" ")
-    };
-    let _ = writeln!(text, "| what | CPU, % of one core (median; each run) | memory, MiB PSS (median; each run) | processes | first picture, ms (median) |");
+    let all = |values: &[f64], scale: f64| values.iter().map(|v| format!("{:.1}", v * scale)).collect::<Vec<_>>().join(" ");
+    let _ = writeln!(
+        text,
+        "| what | CPU, % of one core (median; each run) | memory, MiB PSS (median; each run) | processes | first picture, ms (median) |"
+    );
     let _ = writeln!(text, "| --- | --- | --- | --- | --- |");
-    for (name, side, processes) in [("our box, all five processes", ours, ours.processes), ("kiosk Chromium", kiosk, kiosk.processes)] {
+    for (name, side, processes) in
+        [("our box, all five processes", ours, ours.processes), ("kiosk Chromium", kiosk, kiosk.processes)]
+    {
         let _ = writeln!(
             text,
             "| {name} | **{:.1}**; {} | **{:.0}**; {} | {processes} | {:.0} |",
@@ -162,7 +165,8 @@ pub fn insert(page: &Path, table: &str) -> io::Result<()> {
     const TO: &str = "<!-- to here -->";
     let text = fs::read_to_string(page)?;
     let parts = text.split_once(FROM).and_then(|(before, rest)| Some((before, rest.split_once(TO)?.1)));
-    let (before, after) = parts.ok_or_else(|| io::Error::other(format!("{} has lost its marks {FROM} and {TO}", page.display())))?;
+    let (before, after) =
+        parts.ok_or_else(|| io::Error::other(format!("{} has lost its marks {FROM} and {TO}", page.display())))?;
     fs::write(page, format!("{before}{FROM}\n\n{table}\n{TO}{after}"))
 }
 

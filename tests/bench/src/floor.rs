@@ -39,12 +39,8 @@ pub fn reference(clips: &Path) -> Reference {
 }
 
 fn paced(clips: &Path) -> Option<f64> {
-    let output = Command::new("gst-launch-1.0")
-        .args(pipeline(clips, FRAMES))
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
+    let output =
+        Command::new("gst-launch-1.0").args(pipeline(clips, FRAMES)).env("LC_ALL", "C").stdin(Stdio::null()).output().ok()?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     // "Execution ended after 0:00:03.012345678": the run without the start of the tool.
     let time = text.lines().find_map(|line| line.strip_prefix("Execution ended after "))?;
@@ -75,7 +71,8 @@ pub fn cost(clips: &Path, seconds: u32) -> io::Result<(f64, f64)> {
     let sound = "audiotestsrc is-live=true wave=pink-noise ! audio/x-raw,rate=48000,channels=1 ! opusenc bitrate=32000 frame-size=20 \
                  audio-type=voice ! opusdec ! fakesink sync=false";
     words.extend(sound.split_whitespace().map(str::to_owned));
-    let mut child = Command::new("gst-launch-1.0").args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
+    let mut child =
+        Command::new("gst-launch-1.0").args(words).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
     std::thread::sleep(Duration::from_secs(2));
     let (before, start) = (cpu_seconds(child.id()), Instant::now());
     std::thread::sleep(Duration::from_secs(u64::from(seconds)));

@@ -82,7 +82,8 @@ fn answer(stream: TcpStream, page: &str, post: &Post) -> Option<()> {
         ("text/html; charset=utf-8", page.to_owned())
     };
     let mut stream = stream;
-    write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).ok()
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+        .ok()
 }
 
 /// A headless Chromium with a clip as its camera, as the visitor of the demo has it.
@@ -93,9 +94,18 @@ fn browser(profile: &str, camera: &str, sound: &str, url: &str) -> Vec<String> {
         format!("--use-file-for-fake-audio-capture={sound}"),
     ];
     let fixed = [
-        "chromium", "--headless=new", "--no-sandbox", "--no-first-run", "--disable-gpu", "--disable-audio-output",
-        "--disable-background-networking", "--disable-component-update", "--use-fake-device-for-media-stream",
-        "--use-fake-ui-for-media-stream", "--autoplay-policy=no-user-gesture-required", "--window-size=1280,720",
+        "chromium",
+        "--headless=new",
+        "--no-sandbox",
+        "--no-first-run",
+        "--disable-gpu",
+        "--disable-audio-output",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--use-fake-device-for-media-stream",
+        "--use-fake-ui-for-media-stream",
+        "--autoplay-policy=no-user-gesture-required",
+        "--window-size=1280,720",
         "--disable-features=WebRtcHideLocalIpsWithMdns",
     ];
     fixed.iter().map(|word| (*word).to_owned()).chain(own).chain([url.to_owned()]).collect()

@@ -123,7 +123,8 @@ fn outside(demo: &Demo, inside: &str) -> ExitCode {
         eprintln!("bench: {why}");
         return ExitCode::from(3);
     }
-    let prepared = cache().and_then(|cache| clips(&cache)).and_then(|()| std::fs::create_dir_all(out(demo.out.as_ref(), &demo.tree)));
+    let prepared =
+        cache().and_then(|cache| clips(&cache)).and_then(|()| std::fs::create_dir_all(out(demo.out.as_ref(), &demo.tree)));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = prepared.and(runtime).and_then(|runtime| {
         let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();

@@ -45,8 +45,7 @@ pub fn free_row(count: u16) -> io::Result<u16> {
 /// # Errors
 /// Unreadable, unwritable, or a placeholder that is unknown.
 pub fn configure(template: &Path, to: &Path, values: &BTreeMap<String, String>) -> io::Result<()> {
-    let text = std::fs::read_to_string(template)
-        .map_err(|why| io::Error::other(format!("{}: {why}", template.display())))?;
+    let text = std::fs::read_to_string(template).map_err(|why| io::Error::other(format!("{}: {why}", template.display())))?;
     let text = fill_text(&text, values).map_err(|why| io::Error::other(format!("{}: {why}", template.display())))?;
     std::fs::write(to, text)
 }

@@ -23,6 +23,9 @@ pub async fn dial() -> zbus::Result<()> {
     }
     let view = calls.attach().await?;
     let outcome = view.outcome.map(|outcome| outcome.code);
-    println!("{}", json!({ "event": "rogue", "answers": answers, "phase": format!("{:?}", view.phase).to_lowercase(), "code": outcome }));
+    println!(
+        "{}",
+        json!({ "event": "rogue", "answers": answers, "phase": format!("{:?}", view.phase).to_lowercase(), "code": outcome })
+    );
     Ok(())
 }

@@ -291,7 +291,10 @@ impl Stage {
     #[must_use]
     pub fn box_users(&self) -> Vec<(String, u32)> {
         let cells = ["gate", "arbiter", "link", "ui", "call"];
-        cells.iter().filter_map(|name| Some(((*name).to_owned(), self.supervisor.user(&format!("parloir-{name}")).ok()?))).collect()
+        cells
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), self.supervisor.user(&format!("parloir-{name}")).ok()?)))
+            .collect()
     }
 
     /// As the screen's user: what a screen that was taken over would do.
@@ -312,7 +315,20 @@ impl Stage {
         let out = format!("{RUN}/visitor");
         let ca = self.supervisor.values.get("keys").map(|keys| format!("{keys}/tls/https.pem")).unwrap_or_default();
         let binary = format!("{RUN}/bin/parloir-bench");
-        let command = words(&[&binary, "visitor", "--url", url, "--camera", &camera, "--sound", &sound, "--out", &out, "--certificate", &ca]);
+        let command = words(&[
+            &binary,
+            "visitor",
+            "--url",
+            url,
+            "--camera",
+            &camera,
+            "--sound",
+            &sound,
+            "--out",
+            &out,
+            "--certificate",
+            &ca,
+        ]);
         let home = vec![("HOME".to_owned(), out.clone()), ("TMPDIR".to_owned(), out)];
         self.supervisor.part("visitor", "parloir-visitor", command, home)
     }

@@ -242,7 +242,13 @@ mod tests {
     #[test]
     fn half_second_facts_become_frames_in_each_second() {
         let lines: Vec<String> = (0..=20u64)
-            .map(|half| format!("1.0 INFO arbiter: progress frames_decoded={} width=1280 height=720 audio_level=-2000 at_ns={}", 1 + half * 15, half * 500_000_000))
+            .map(|half| {
+                format!(
+                    "1.0 INFO arbiter: progress frames_decoded={} width=1280 height=720 audio_level=-2000 at_ns={}",
+                    1 + half * 15,
+                    half * 500_000_000
+                )
+            })
             .collect();
         let seen = feed("arbiter", &lines);
         let rates = seen.appliance.per_second();
@@ -255,10 +261,7 @@ mod tests {
     #[test]
     fn a_frozen_second_is_seen() {
         let at = |second: f64, frames| Sample { at: second, frames };
-        let side = Side {
-            samples: vec![at(0.0, 1), at(6.0, 181), at(7.0, 181), at(8.0, 211)],
-            ..Side::default()
-        };
+        let side = Side { samples: vec![at(0.0, 1), at(6.0, 181), at(7.0, 181), at(8.0, 211)], ..Side::default() };
         assert_eq!(side.settled().1, 0.0);
     }
 

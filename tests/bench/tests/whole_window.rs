@@ -37,7 +37,19 @@ impl Display {
     fn picture(&self, to: &Path) {
         let sink = format!("location={}", to.display());
         let status = Command::new("gst-launch-1.0")
-            .args(["-q", "ximagesrc", "num-buffers=1", "use-damage=false", "!", "videoconvert", "!", "pngenc", "!", "filesink", &sink])
+            .args([
+                "-q",
+                "ximagesrc",
+                "num-buffers=1",
+                "use-damage=false",
+                "!",
+                "videoconvert",
+                "!",
+                "pngenc",
+                "!",
+                "filesink",
+                &sink,
+            ])
             .env("DISPLAY", &self.name)
             .status()
             .expect("gst-launch-1.0 starts");
@@ -95,7 +107,8 @@ fn a_window_shows_the_home_screen_takes_keys_and_closes_without_a_trace() {
     }
     let display = Display::start();
     let name = "window";
-    let mut running = Running(demo(name, &[]).env("DISPLAY", &display.name).env_remove("XAUTHORITY").spawn().expect("the bench starts"));
+    let mut running =
+        Running(demo(name, &[]).env("DISPLAY", &display.name).env_remove("XAUTHORITY").spawn().expect("the bench starts"));
     wait("the home screen", Duration::from_secs(60), || log(name, "ui").contains("phase=\"home\""));
     std::thread::sleep(Duration::from_secs(2));
     let (home, after) = (out(name).join("home.png"), out(name).join("after-right.png"));

@@ -76,7 +76,8 @@ pub fn in_call(phase: Phase, call: Call) -> View {
 }
 
 pub fn refused(code: &str) -> View {
-    let outcome = Outcome { contact: "b2".into(), name: "Mother".into(), code: code.into(), camera_shut: true, ..Outcome::default() };
+    let outcome =
+        Outcome { contact: "b2".into(), name: "Mother".into(), code: code.into(), camera_shut: true, ..Outcome::default() };
     View { phase: Phase::Refused, outcome: Some(outcome), ..home() }
 }
 
@@ -111,7 +112,13 @@ pub fn ended(code: &str) -> View {
 /// Names and words as long as a policy may make them.
 pub fn long_names() -> View {
     let mut view = home();
-    let long = ["Grandmother Maria da Conceição", "Bartholomäus Großkreuz-Schneider", "Ștefănescu-Brâncoveanu", "Ümit", "Anne-Charlotte O’Shaughnessy"];
+    let long = [
+        "Grandmother Maria da Conceição",
+        "Bartholomäus Großkreuz-Schneider",
+        "Ștefănescu-Brâncoveanu",
+        "Ümit",
+        "Anne-Charlotte O’Shaughnessy",
+    ];
     for (contact, name) in view.contacts.iter_mut().zip(long) {
         contact.name = name.into();
     }
@@ -134,7 +141,14 @@ pub fn all() -> Vec<(&'static str, View)> {
     two_pages.contacts.push(contact("g7", "Uncle Tomás", "voice"));
     let offline_contact = |c: Contact| not_now(c, "Offline", -60);
     let offline = View { online: false, contacts: home().contacts.into_iter().map(offline_contact).collect(), ..home() };
-    let muted = Call { camera: false, microphone: false, recorded_by: "the prison".into(), network: "poor".into(), seconds_left: 290, ..call() };
+    let muted = Call {
+        camera: false,
+        microphone: false,
+        recorded_by: "the prison".into(),
+        network: "poor".into(),
+        seconds_left: 290,
+        ..call()
+    };
     let last_minute = Call { seconds_left: 55, watched_by: "a member of staff".into(), network: "fair".into(), ..call() };
     let mut no_answer = refused("NoAnswer");
     if let Some(o) = &mut no_answer.outcome {

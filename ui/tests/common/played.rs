@@ -63,7 +63,8 @@ impl Bus {
         let rule = r#"<policy context="default"><allow user="*"/><allow own="*"/><allow send_destination="*"/><allow eavesdrop="false" receive_sender="*"/></policy>"#;
         let temp = std::env::temp_dir();
         let temp = temp.display();
-        let text = format!("<busconfig><type>session</type><listen>unix:tmpdir={temp}</listen><auth>EXTERNAL</auth>{rule}</busconfig>");
+        let text =
+            format!("<busconfig><type>session</type><listen>unix:tmpdir={temp}</listen><auth>EXTERNAL</auth>{rule}</busconfig>");
         std::fs::write(&config, text).unwrap();
         let mut daemon = Command::new("dbus-daemon");
         daemon.arg(format!("--config-file={}", config.display())).args(["--nofork", "--print-address"]);
@@ -277,7 +278,8 @@ impl Screen {
         let stat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.process.0.id())).unwrap();
         let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.0.id())).unwrap();
         assert!(!stat.is_empty());
-        let of_thread = |path: PathBuf| std::fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok();
+        let of_thread =
+            |path: PathBuf| std::fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok();
         Duration::from_nanos(threads.filter_map(|t| of_thread(t.ok()?.path())).sum())
     }
 

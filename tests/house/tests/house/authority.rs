@@ -101,7 +101,10 @@ fn the_interfaces_that_cells_call_have_a_file() {
     for interface in cells().cell.iter().flat_map(|cell| &cell.bus.calls) {
         let short = interface.rsplit('.').next().unwrap_or_default();
         let file = format!("appliance/bus/dbus/{short}.xml");
-        assert!(text(Path::new(&file)).contains(&format!("interface name=\"{interface}\"")), "{file} does not define {interface}");
+        assert!(
+            text(Path::new(&file)).contains(&format!("interface name=\"{interface}\"")),
+            "{file} does not define {interface}"
+        );
     }
 }
 

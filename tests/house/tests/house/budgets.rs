@@ -75,6 +75,7 @@ fn function_name(line: &str) -> Option<String> {
 
 #[test]
 fn a_function_is_measured_from_its_signature_to_its_brace() {
-    let text = "fn one() {\n    two();\n}\n    pub async fn three(\n        a: u8,\n    ) {\n        four();\n    }\nfn declared();\n";
+    let text =
+        "fn one() {\n    two();\n}\n    pub async fn three(\n        a: u8,\n    ) {\n        four();\n    }\nfn declared();\n";
     assert_eq!(functions(text), [("one".to_owned(), 3), ("three".to_owned(), 5)]);
 }

@@ -21,7 +21,11 @@ fn every_script_explains_itself_and_does_nothing_else_when_asked_to() {
         let told = Command::new(root().join(&script)).arg("--help").output().expect("the script runs");
         let words = String::from_utf8_lossy(&told.stdout).into_owned();
         assert!(told.status.success(), "{}: {}", script.display(), String::from_utf8_lossy(&told.stderr));
-        assert!(words.contains(&script.display().to_string()), "{} --help does not show how to call it: {words}", script.display());
+        assert!(
+            words.contains(&script.display().to_string()),
+            "{} --help does not show how to call it: {words}",
+            script.display()
+        );
     }
 }
 

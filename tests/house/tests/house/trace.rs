@@ -8,9 +8,20 @@ use parloir_house::{root, text};
 
 /// Rooms that the way must touch, in this order (design section 8).
 const ROOMS: &[&str] = &[
-    "appliance/gate/", "appliance/arbiter/", "ui/src/keys", "ui/src/bridge", "appliance/bus/dbus/Calls1.xml", "appliance/arbiter/",
-    "appliance/core/", "appliance/core/src/edges", "appliance/arbiter/", "appliance/gate/", "appliance/call/", "appliance/call/",
-    "appliance/frames/", "ui/src/video",
+    "appliance/gate/",
+    "appliance/arbiter/",
+    "ui/src/keys",
+    "ui/src/bridge",
+    "appliance/bus/dbus/Calls1.xml",
+    "appliance/arbiter/",
+    "appliance/core/",
+    "appliance/core/src/edges",
+    "appliance/arbiter/",
+    "appliance/gate/",
+    "appliance/call/",
+    "appliance/call/",
+    "appliance/frames/",
+    "ui/src/video",
 ];
 
 #[test]
@@ -60,7 +71,8 @@ fn defines(content: &str, symbol: &str) -> bool {
         let wanted = format!("{before}{last}");
         content.match_indices(&wanted).any(|(at, _)| ends(&content[at + wanted.len()..]))
     };
-    let items = ["fn ", "struct ", "enum ", "trait ", "type ", "const ", "static ", "mod ", "macro_rules! ", "component ", "global "];
+    let items =
+        ["fn ", "struct ", "enum ", "trait ", "type ", "const ", "static ", "mod ", "macro_rules! ", "component ", "global "];
     items.iter().any(|item| after(item)) || content.contains(&format!("name=\"{last}\""))
 }
 

@@ -13,7 +13,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("parloir-pass", &["serde", "schemars"]), // schemars: only with the feature that prints docs/schema
     (
         "parloir-seal",
-        &["parloir-pass", "parloir-wire", "ed25519-dalek", "hpke", "sha2", "base64", "getrandom", "serde", "serde_json", "thiserror"],
+        &[
+            "parloir-pass",
+            "parloir-wire",
+            "ed25519-dalek",
+            "hpke",
+            "sha2",
+            "base64",
+            "getrandom",
+            "serde",
+            "serde_json",
+            "thiserror",
+        ],
     ),
     ("parloir-wire", &[]),
     ("parloir-bus", &["zbus", "serde"]), // serde: zbus' own way to name a field of a dictionary
@@ -22,45 +33,112 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "parloir-arbiter",
         &[
-            "parloir-core", "parloir-pass", "parloir-seal", "parloir-wire", "parloir-bus", "parloir-shell", "rusqlite", "rcgen", "zbus",
-            "tokio", "serde", "serde_json", "tracing", "thiserror", "nix", "sha2",
+            "parloir-core",
+            "parloir-pass",
+            "parloir-seal",
+            "parloir-wire",
+            "parloir-bus",
+            "parloir-shell",
+            "rusqlite",
+            "rcgen",
+            "zbus",
+            "tokio",
+            "serde",
+            "serde_json",
+            "tracing",
+            "thiserror",
+            "nix",
+            "sha2",
         ],
     ),
     ("parloir-gate", &["parloir-wire", "nix", "ed25519-dalek", "getrandom"]),
     (
         "parloir-call",
         &[
-            "parloir-wire", "parloir-frames", "parloir-shell", "gstreamer", "gstreamer-app", "gstreamer-audio", "gstreamer-video",
-            "gstreamer-webrtc", "gstreamer-sdp", "gstreamer-rtp", "gst-plugin-rtp", "landlock", "seccompiler", "nix", "tracing",
-            "thiserror", "sha2", "base64",
+            "parloir-wire",
+            "parloir-frames",
+            "parloir-shell",
+            "gstreamer",
+            "gstreamer-app",
+            "gstreamer-audio",
+            "gstreamer-video",
+            "gstreamer-webrtc",
+            "gstreamer-sdp",
+            "gstreamer-rtp",
+            "gst-plugin-rtp",
+            "landlock",
+            "seccompiler",
+            "nix",
+            "tracing",
+            "thiserror",
+            "sha2",
+            "base64",
         ],
     ),
     (
         "parloir-link",
         &[
-            "parloir-wire", "parloir-bus", "parloir-shell", "rustls", "rumqttc-next", "zbus", "tokio", "serde", "serde_json", "tracing",
+            "parloir-wire",
+            "parloir-bus",
+            "parloir-shell",
+            "rustls",
+            "rumqttc-next",
+            "zbus",
+            "tokio",
+            "serde",
+            "serde_json",
+            "tracing",
             "thiserror",
         ],
     ),
     (
         "parloir-ui",
         &[
-            "parloir-wire", "parloir-bus", "parloir-frames", "parloir-shell", "slint", "zbus", "tokio", "yuv", "nix", "tracing", "png",
+            "parloir-wire",
+            "parloir-bus",
+            "parloir-frames",
+            "parloir-shell",
+            "slint",
+            "zbus",
+            "tokio",
+            "yuv",
+            "nix",
+            "tracing",
+            "png",
         ],
     ),
     (
         "parloir-ctl",
-        &["parloir-core", "parloir-pass", "parloir-seal", "parloir-issuer", "parloir-wire", "clap", "serde", "serde_json", "schemars"],
+        &[
+            "parloir-core",
+            "parloir-pass",
+            "parloir-seal",
+            "parloir-issuer",
+            "parloir-wire",
+            "clap",
+            "serde",
+            "serde_json",
+            "schemars",
+        ],
     ),
 ];
 
 /// What must not be in a binary, by crate or C symbol, however it came there.
 const NEVER_IN: &[(&str, &[&str])] = &[
-    ("parloir-gate", &["zbus::", "tokio::", "serde::", "serde_json::", "parloir_core::", "parloir_pass::", "gst_init", "rustls::"]),
+    (
+        "parloir-gate",
+        &["zbus::", "tokio::", "serde::", "serde_json::", "parloir_core::", "parloir_pass::", "gst_init", "rustls::"],
+    ),
     ("parloir-arbiter", &["gst_init", "slint::", "rumqttc_next::", "rumqttc::", "rustls::"]),
     ("parloir-call", &["zbus::", "rusqlite::", "sqlite3_open", "slint::", "rustls::", "parloir_seal::", "parloir_core::"]),
-    ("parloir-link", &["parloir_seal::", "parloir_frames::", "parloir_core::", "parloir_pass::", "gst_init", "hpke::", "sqlite3_open"]),
-    ("parloir-ui", &["gst_init", "parloir_core::", "parloir_pass::", "parloir_seal::", "rustls::", "sqlite3_open", "avcodec_open2"]),
+    (
+        "parloir-link",
+        &["parloir_seal::", "parloir_frames::", "parloir_core::", "parloir_pass::", "gst_init", "hpke::", "sqlite3_open"],
+    ),
+    (
+        "parloir-ui",
+        &["gst_init", "parloir_core::", "parloir_pass::", "parloir_seal::", "rustls::", "sqlite3_open", "avcodec_open2"],
+    ),
 ];
 
 #[test]
@@ -101,7 +179,8 @@ fn reached(metadata: &serde_json::Value, from: &str) -> BTreeSet<String> {
             let kinds = dependency["dep_kinds"].as_array().cloned().unwrap_or_default();
             let to = dependency["pkg"].as_str().unwrap_or_default();
             // Build and test dependencies and procedural macros run on the build machine.
-            let shipped = kinds.iter().any(|k| k["kind"].is_null()) && !name(to).ends_with("-derive") && name(to) != "thiserror-impl";
+            let shipped =
+                kinds.iter().any(|k| k["kind"].is_null()) && !name(to).ends_with("-derive") && name(to) != "thiserror-impl";
             if shipped && found.insert(name(to)) {
                 next.push(to.to_owned());
             }
@@ -124,9 +203,7 @@ fn binaries_hold_no_code_that_their_room_must_not_have() {
 
 /// Whether `pattern` stands at the begin of a path: `serde::x`, `<serde::x as y>`, not `myserde::x`.
 fn begins_a_path(line: &str, pattern: &str) -> bool {
-    line.match_indices(pattern).any(|(at, _)| {
-        !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
-    })
+    line.match_indices(pattern).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'))
 }
 
 fn symbols(name: &str) -> String {
