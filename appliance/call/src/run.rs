@@ -438,7 +438,7 @@ impl Visit {
         }
         if self.connected && now_ns.saturating_sub(self.figures.told_ns) >= PROGRESS_EVERY_NS {
             // RTCP comes every few seconds only.
-            if self.figures.told % 4 == 0 {
+            if self.figures.told.is_multiple_of(4) {
                 pipeline.ask_network();
             }
             let progress = self.figures.progress(now_ns, gate);

@@ -7,7 +7,7 @@ use parloir_wire::signal::Signal;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// The far end.
@@ -25,7 +25,7 @@ impl Browser {
     /// Starts chromedriver and Chromium with the visitor's clip as camera, and opens the page.
     pub fn start() -> Self {
         let mut driver =
-            Child(Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
+            Child(super::mortal("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap());
         let mut lines = BufReader::new(driver.0.stdout.take().unwrap()).lines();
         let port = lines
             .find_map(|l| l.unwrap().split("successfully on port ").nth(1)?.trim_end_matches('.').parse::<u16>().ok())
@@ -81,14 +81,8 @@ impl Browser {
         let until = Instant::now() + Duration::from_secs_f64(seconds);
         while Instant::now() < until && !done() {
             for signal in call.take_signals() {
-                if std::env::var_os("SHOW_SDP").is_some() {
-                    eprintln!("{signal:?}");
-                }
                 match signal {
                     Signal::Offer { generation, sdp } => {
-                        if std::env::var_os("SHOW_SDP").is_some() {
-                            eprintln!("{sdp}");
-                        }
                         self.asynchronously(
                             "return window.answer(...args)",
                             vec![json!(sdp), json!(generation), self.relay.clone()],
@@ -101,9 +95,6 @@ impl Browser {
                 }
             }
             for said in self.now("return window.take()").as_array().unwrap() {
-                if std::env::var_os("SHOW_SDP").is_some() {
-                    eprintln!("far {said}");
-                }
                 let generation = said["generation"].as_u64().unwrap() as u32;
                 call.say(&match said["sdp"].as_str() {
                     Some(sdp) => Signal::Answer { generation, sdp: sdp.to_owned() },

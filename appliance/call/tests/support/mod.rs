@@ -41,6 +41,7 @@ pub fn free_port() -> u16 {
 
 /// coturn on the loopback, with time-limited credentials as a facility gives them (draft-uberti-behave-turn-rest-00).
 pub struct Relay {
+    pub port: u16,
     pub url: String,
     pub user: String,
     _server: Child,
@@ -52,21 +53,18 @@ impl Relay {
     pub fn start() -> Self {
         let port = free_port();
         let state = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("turn-{port}"));
-        let server = std::process::Command::new("turnserver")
+        let server = mortal("turnserver")
             .args(["-n", "--no-tls", "--no-dtls", "--no-cli", "--allow-loopback-peers", "--use-auth-secret", "--realm=bench"])
             .args(["--listening-ip=127.0.0.1", "--relay-ip=127.0.0.1", "--log-file=stdout", "--no-multicast-peers"])
             .args([format!("--listening-port={port}"), format!("--static-auth-secret={}", Self::SECRET)])
             .args([format!("--pidfile={}.pid", state.display()), format!("--userdb={}.db", state.display())])
-            .stdout(if std::env::var_os("SHOW_SDP").is_some() {
-                std::fs::File::create("/tmp/turn.log").unwrap().into()
-            } else {
-                std::process::Stdio::null()
-            })
+            .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
         Self {
+            port,
             url: format!("turn:127.0.0.1:{port}?transport=udp"),
             user: format!("{}:visit", now.as_secs() + 3600),
             _server: Child(server),
@@ -76,6 +74,17 @@ impl Relay {
     pub fn for_plan(&self, password: &str) -> parloir_wire::lease::Relay {
         parloir_wire::lease::Relay { url: self.url.clone(), user: self.user.clone(), password: password.into() }
     }
+}
+
+/// A command that dies with the thread that starts it, and with all that it starts in turn: a killed test leaves no browser behind.
+pub fn mortal(program: &str) -> std::process::Command {
+    let mut command = std::process::Command::new("setpriv");
+    command.args(["--pdeathsig", "KILL", "unshare"]);
+    if !nix::unistd::geteuid().is_root() {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.args(["--pid", "--fork", "--kill-child", "--mount-proc", program]);
+    command
 }
 
 /// A process that ends with its owner.
