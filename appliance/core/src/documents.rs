@@ -104,11 +104,15 @@ impl Turn<'_> {
         if deny.site != self.state.settings.site {
             return self.refuse(Code::DocumentSite, NO_ID);
         }
-        self.push(Effect::Ledger(Entry::Denied(deny.target)));
-        if self.state.denied.add(deny.target) {
+        let (news, hits) = (self.state.denied.add(deny.target), self.names_the_call(deny.target));
+        // Whoever carries a revocation can deliver it again without end; only what it changes is written down.
+        if news || hits {
+            self.push(Effect::Ledger(Entry::Denied(deny.target)));
+        }
+        if news {
             self.push(Effect::KeepDeny(deny.target));
         }
-        if self.names_the_call(deny.target) {
+        if hits {
             let why = match &self.state.call {
                 Call::Asking(_) => Why::Refused(facility_code(&deny)),
                 _ => Why::Ended(EndReason::Revoked),

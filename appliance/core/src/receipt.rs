@@ -153,7 +153,7 @@ fn fill(receipt: &mut Receipt, visit: &Visit, ended_at: u64) {
     receipt.first_decoded_there_ms = visit.first_there.map(since);
     receipt.gaps = visit.clock.gaps(ended_at).iter().map(|(from, to)| Gap { from_ms: since(*from), to_ms: since(*to) }).collect();
     receipt.seconds_counted = seconds(visit.counted_ms(ended_at));
-    receipt.frames_decoded = visit.pictures.before + visit.pictures.frames;
+    receipt.frames_decoded = visit.pictures.decoded();
     receipt.width = visit.pictures.width;
     receipt.height = visit.pictures.height;
     receipt.visitor_statement = visit.jws().map(str::to_owned);

@@ -68,6 +68,13 @@ pub(crate) struct Pictures {
     pub height: u16,
 }
 
+impl Pictures {
+    /// In the whole visit. The numbers are call's, who may say anything.
+    pub(crate) fn decoded(&self) -> u64 {
+        self.before.saturating_add(self.frames)
+    }
+}
+
 /// Whether a screen shows the visit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Seat {
@@ -295,7 +302,7 @@ impl Visit {
 
     /// The call process is gone with everything that it knew.
     pub(crate) fn process_gone(&mut self) {
-        self.pictures.before += self.pictures.frames;
+        self.pictures.before = self.pictures.decoded();
         self.pictures.frames = 0;
         self.far_verified = false;
         self.holding = false;

@@ -178,3 +178,21 @@ fn frames_of_a_call_process_that_died_count_too() {
     let receipt = receipt(&effects).expect("a receipt");
     assert_eq!((receipt.frames_decoded, receipt.width, receipt.height), (500, 1280, 720));
 }
+
+/// How it was broken: a captured call process reports the largest number of pictures, dies, and does so again; the sum overflowed, which
+/// in a build with checks ends the arbiter and in one without makes the receipt say that nothing was seen.
+#[test]
+fn no_number_of_pictures_overflows() {
+    let mut bed = Bed::new();
+    bed.live();
+    let lie =
+        CallFact::Progress { frames_decoded: u64::MAX, width: 640, height: 480, target_kbps: 1, loss_permille: 0, rtt_ms: 0 };
+    bed.fact(lie);
+    let lease = bed.call_id();
+    bed.gate(GateFact::CallGone { lease });
+    bed.gate(GateFact::Relaunched { lease });
+    bed.fact(lie);
+    bed.end();
+    bed.far_with(|s| s.last = true);
+    assert_eq!(receipt(&bed.shut()).expect("a receipt").frames_decoded, u64::MAX);
+}

@@ -253,6 +253,21 @@ fn a_deny_of_ask_grant_contact_person_or_box_cuts_a_live_visit() {
     }
 }
 
+/// How it was broken: a courier that was taken over delivers one genuine revocation, or one old answer to an ask, again and again; each
+/// was a row of a ledger that is never shortened. What holds: what changes nothing is not written down.
+#[test]
+fn a_deny_that_comes_again_is_one_row() {
+    let mut bed = Bed::new();
+    bed.live();
+    for (target, rows) in [(DenyTarget::Contact(BEN), 1), (DenyTarget::Ask(BEN), 0), (DenyTarget::Grant(GRANT), 1)] {
+        let deny = Deny { v: 1, site: SITE, target, words: String::new(), code: "Revoked".to_owned() };
+        let effects: Vec<Effect> = (0..9).flat_map(|_| bed.step(Event::Deny(Box::new(deny.clone())))).collect();
+        let written = effects.iter().filter(|e| matches!(e, Effect::Ledger(Entry::Denied(_)))).count();
+        assert_eq!(written, rows, "{target:?}");
+    }
+    assert_eq!(bed.state.call_kind(), Kind::Closing);
+}
+
 #[test]
 fn a_deny_that_comes_before_its_grant_wins() {
     let mut bed = Bed::new();
