@@ -137,7 +137,7 @@ fn edges(before: &Before, after: &State, effects: &[Effect]) -> Result<(), &'sta
 
 // The record is on its way to the disk before the door opens.
 fn order(effects: &[Effect]) -> Result<(), &'static str> {
-    let at = |wanted: &dyn Fn(&Effect) -> bool| effects.iter().position(|e| wanted(e));
+    let at = |wanted: &dyn Fn(&Effect) -> bool| effects.iter().position(wanted);
     let open = at(&|e| matches!(e, Effect::Gate(ToGate::Open { .. })));
     let record = at(&|e| matches!(e, Effect::OpenVisitRecord { .. }));
     match (record, open) {

@@ -96,7 +96,7 @@ pub async fn run(settings: Settings) -> Result<(), Ended> {
         owner: None,
         arbiter: None,
     };
-    if let Ok(owner) = watch.get_name_owner(parloir_bus::NAME.try_into().map_err(zbus::Error::from)?).await {
+    if let Ok(owner) = watch.get_name_owner(parloir_bus::NAME.try_into()?).await {
         link.appeared(owner.into_inner()).await;
     }
     parloir_shell::notify::ready();
@@ -110,7 +110,7 @@ pub async fn run(settings: Settings) -> Result<(), Ended> {
                 let change = change.ok_or(Ended::BusGone)?;
                 let owner = change.args()?.new_owner.as_ref().map(UniqueName::to_owned);
                 match owner {
-                    Some(owner) => link.appeared(owner.into()).await,
+                    Some(owner) => link.appeared(owner).await,
                     None => link.gone(),
                 }
             }

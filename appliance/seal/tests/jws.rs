@@ -101,7 +101,7 @@ fn payloads_that_are_signed_but_not_ours() {
     let grant = beat().grant;
     let cases = [
         (format!(r#"{{"v":2,"device":"{device}","grant":"{grant}","count":4}}"#), Code::UnknownVersion),
-        (format!(r#"{{"v":2,"something":"new"}}"#), Code::UnknownVersion),
+        (r#"{"v":2,"something":"new"}"#.to_owned(), Code::UnknownVersion),
         (format!(r#"{{"v":1.0,"device":"{device}","grant":"{grant}","count":4}}"#), Code::MalformedDocument),
         (format!(r#"{{"device":"{device}","grant":"{grant}","count":4}}"#), Code::MalformedDocument),
         (format!(r#"{{"v":1,"device":"{device}","grant":"{grant}"}}"#), Code::MalformedDocument),

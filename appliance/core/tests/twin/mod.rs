@@ -101,6 +101,7 @@ impl Twin {
                 visit.off(now);
             }
             Event::Gate(GateFact::Relaunched { lease }) if *lease == visit.lease => visit.process = Process::Runs,
+            #[allow(clippy::collapsible_match, reason = "one arm an event")]
             Event::Statement { party: 0, statement, .. } if statement.call == visit.lease => {
                 if visit.words.last().is_none_or(|last| statement.count > last.count) {
                     let not_before = visit.own_on.or(visit.own.last().map(|(_, to)| *to)).unwrap_or(visit.admitted);
