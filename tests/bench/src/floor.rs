@@ -55,7 +55,7 @@ fn pipeline(clips: &Path, frames: u32) -> Vec<String> {
     let rest = format!(
         "y4mdec ! identity eos-after={} ! clocksync ! queue max-size-buffers=2 \
          ! openh264enc usage-type=camera complexity=low rate-control=bitrate bitrate=1500000 gop-size=300 \
-         ! h264parse ! avdec_h264 max-threads=1 ! fakesink sync=false",
+         ! h264parse ! openh264dec ! fakesink sync=false",
         frames + 1
     );
     words.extend(rest.split_whitespace().map(str::to_owned));
