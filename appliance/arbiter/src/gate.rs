@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 /// How long after a failed or lost connection the next one is tried.
@@ -40,14 +40,16 @@ impl Pulse {
 #[derive(Clone, Debug)]
 pub struct Link {
     queue: mpsc::Sender<(ToGate, Option<OwnedFd>)>,
+    lost: Arc<Notify>,
 }
 
 impl Link {
-    /// Queues a message, with call's end of the lease's socketpair beside `Prepare` and `Relaunch`.
+    /// Queues a message, with call's end of the lease's socketpair beside `Prepare` and `Relaunch`. One that finds no room ends the
+    /// connection, and gate shuts every door: it may have been the `Close`.
     pub fn send(&self, message: ToGate, fd: Option<OwnedFd>) {
         if let Err(error) = self.queue.try_send((message, fd)) {
-            // The connection is ending; `Input::GateGone` is on its way.
-            tracing::debug!(%error, "message to gate dropped");
+            tracing::debug!(%error, "message to gate dropped; the connection ends");
+            self.lost.notify_one();
         }
     }
 }
@@ -79,7 +81,8 @@ fn report(path: &Path, error: &io::Error, told: &mut bool) {
 /// One connection from its first message to its end; answers why it ended.
 async fn converse(channel: &Channel, pulse: &Pulse, inputs: &mpsc::Sender<Input>) -> io::Error {
     let (queue, mut waiting) = mpsc::channel(QUEUE);
-    let mut link = Some(Link { queue });
+    let lost = Arc::new(Notify::new());
+    let mut link = Some(Link { queue, lost: lost.clone() });
     let mut beat = interval(Duration::from_millis(HEARTBEAT_EVERY_MS));
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut count = 0;
@@ -101,6 +104,7 @@ async fn converse(channel: &Channel, pulse: &Pulse, inputs: &mpsc::Sender<Input>
                 count += 1;
                 if pulse.alive() { channel.send(&ToGate::Heartbeat { count }.encode(), &[]) } else { Ok(()) }
             }
+            () = lost.notified() => Err(io::Error::other("a message for gate found no room")),
             () = sleep_until(silent_at) => Err(io::Error::new(io::ErrorKind::TimedOut, "no heartbeat from gate for 2 s")),
         };
         if let Err(error) = step {
@@ -128,7 +132,9 @@ async fn hear(message: FromGate, link: &mut Option<Link>, inputs: &mpsc::Sender<
 
 #[cfg(test)]
 mod tests {
-    use super::{Pulse, run};
+    use super::{Pulse, QUEUE, converse, run};
+    use crate::channel::Channel;
+    use crate::input::Input;
     use parloir_shell::fds;
     use parloir_wire::gate::{FromGate, SIZE, ToGate};
     use std::time::Duration;
@@ -167,5 +173,22 @@ mod tests {
         assert!(heartbeats(&end) >= 1);
         task.abort();
         std::fs::remove_dir_all(&dir).unwrap();
+    }
+
+    /// How it was broken: a courier that was taken over delivers door records, which the arbiter passes on, faster than the socket's
+    /// task takes them; the `Close` of a visit that ends meanwhile found the queue full and was dropped with a line in the log, so the
+    /// camera stayed open until the call process was gone by another way. What holds: gate is hung up on, and shuts by itself.
+    #[tokio::test]
+    async fn a_message_that_finds_no_room_ends_the_connection() {
+        let (ours, theirs) = fds::pair().unwrap();
+        let (channel, (inputs, mut heard)) = (Channel::new(ours).unwrap(), mpsc::channel(8));
+        let talk = tokio::spawn(async move { converse(&channel, &Pulse::default(), &inputs).await });
+        fds::send(&theirs, &FromGate::Hello { device: [1; 16], revision: 0 }.encode(), &[]).unwrap();
+        let Some(Input::GateUp { link, .. }) = heard.recv().await else { panic!("no link") };
+        let record = ToGate::DoorRecord { record: Box::new([0xff; 256]) };
+        (0..QUEUE).for_each(|_| link.send(record.clone(), None));
+        link.send(ToGate::Close { lease: [7; 16] }, None);
+        let why = tokio::time::timeout(Duration::from_secs(1), talk).await.expect("the connection ends").unwrap();
+        assert_eq!(why.to_string(), "a message for gate found no room");
     }
 }
