@@ -272,13 +272,9 @@ impl Arbiter {
 
     fn append(&mut self, entry: &Entry) {
         let now_ns = parloir_shell::BootTime::now_ns();
-        let mut left_out = 0;
+        let Some(left_out) = self.repeats.write(entry, now_ns) else { return };
         match entry {
-            Entry::Refused { code, call } => {
-                if *call == Id::default() {
-                    let Some(count) = self.repeats.write(*code, now_ns) else { return };
-                    left_out = count;
-                }
+            Entry::Refused { code, .. } => {
                 tracing::warn!(code = code.name(), rule = code.rule(), left_out, "refused");
             }
             Entry::Admitted { .. } => tracing::info!(admitted = 1, at_ns = now_ns, "admitted"),
