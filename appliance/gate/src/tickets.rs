@@ -45,8 +45,9 @@ impl Tickets {
     pub fn keep(&mut self, config: &Config, bytes: &[u8; door_record::SIZE]) -> Result<u64, GateRefusal> {
         let (record, door) = self.verify(config, bytes)?;
         must(self.kept.is_none_or(|kept| kept == record || kept.revision < record.revision), GateRefusal::RecordOld)?;
-        let persisted = persist(&config.state, bytes).inspect_err(|e| say!(3, "{}: {e}", config.state.display()));
-        persisted.map_err(|_| GateRefusal::NoState)?;
+        // The same again costs no write: who carries it may do so without end.
+        let written = if (self.kept, self.door) == (Some(record), Some(door)) { Ok(()) } else { persist(&config.state, bytes) };
+        written.inspect_err(|e| say!(3, "{}: {e}", config.state.display())).map_err(|_| GateRefusal::NoState)?;
         (self.kept, self.door) = (Some(record), Some(door));
         Ok(record.revision)
     }

@@ -133,3 +133,19 @@ fn gate_does_not_start_on_root_keys_that_are_no_quorum() {
     assert!(!load(file(2, 3, &keys[..2])) && !load(file(2, 2, &keys[..3])) && !load(vec![]) && !load(vec![1, 1, 5]), "lengths");
     std::fs::remove_file(path).expect("clean up");
 }
+
+/// How it was broken: a courier that was taken over delivers the genuine record again and again; each time gate wrote it to the disk and
+/// waited for that, which wears the flash out and can cost gate its own watchdog, and with it the visit.
+#[test]
+fn the_same_record_again_is_not_written_again() {
+    use std::os::unix::fs::MetadataExt as _;
+    let world = World::new(Setup::default());
+    let arbiter = world.arbiter();
+    let file = || std::fs::metadata(world.dir.join("state/door-record")).expect("a kept record").ino();
+    assert_eq!(offer(&arbiter, world.record(3, SITE, &[0, 1])), Ok(3));
+    let first = file();
+    assert_eq!(offer(&arbiter, world.record(3, SITE, &[0, 1])), Ok(3));
+    assert_eq!(file(), first);
+    assert_eq!(offer(&arbiter, world.record(4, SITE, &[0, 1])), Ok(4));
+    assert_ne!(file(), first);
+}
