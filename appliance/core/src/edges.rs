@@ -239,7 +239,8 @@ mod tests {
     const LEASE: Id = Id([7; 16]);
 
     fn asking() -> State {
-        let mut state = State::new(Settings { device: Id([1; 16]), site: Id([2; 16]), bench_direct: false, floors: Floors::default() });
+        let mut state =
+            State::new(Settings { device: Id([1; 16]), site: Id([2; 16]), bench_direct: false, floors: Floors::default() });
         let want = Want {
             call: LEASE,
             nonce: Id([3; 16]),

@@ -221,7 +221,8 @@ pub fn ask_network(webrtc: &gstreamer::Element, post: &Post) {
         for (_, value) in all.iter() {
             let Ok(one) = value.get::<gstreamer::Structure>() else { continue };
             rtt = rtt.max(one.get("round-trip-time").unwrap_or(0.0));
-            let video = one.get::<String>("kind").is_ok_and(|k| k == "video") || one.get::<u32>("clock-rate").is_ok_and(|c| c == 90_000);
+            let video =
+                one.get::<String>("kind").is_ok_and(|k| k == "video") || one.get::<u32>("clock-rate").is_ok_and(|c| c == 90_000);
             if video && let Ok(n) = one.get::<u64>("packets-received") {
                 received = n;
                 lost = one.get::<i64>("packets-lost").map_or(0, |n| n.max(0).unsigned_abs());
