@@ -10,7 +10,7 @@ use parloir_core::Owner;
 use parloir_pass::Id;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
@@ -20,6 +20,12 @@ use zbus::{Connection, OwnedFd, interface};
 const QUEUE: usize = 256;
 /// Most connections whose user is remembered; beyond it the bus is asked again each time.
 const MAX_KNOWN: usize = 64;
+
+/// Most questions of one user that wait for their answer. Screen and courier ask one after the other; one that was taken over could
+/// otherwise fill the memory with them, and keep the other's, a revocation for one, waiting behind.
+const MAX_WAITING: usize = 32;
+/// Longest name of a kind of document.
+const MAX_KIND: usize = 32;
 
 /// A question of a caller that may ask it.
 #[derive(Debug)]
@@ -64,16 +70,29 @@ pub struct Users {
     pub courier: u32,
 }
 
-/// What all three interfaces share.
+/// What the interfaces of one user share.
 #[derive(Clone)]
 struct Desk {
     inputs: mpsc::Sender<Input>,
     known: Arc<Mutex<BTreeMap<String, u32>>>,
+    waiting: Arc<Semaphore>,
 }
 
 impl Desk {
+    fn new(inputs: mpsc::Sender<Input>) -> Self {
+        Self { inputs, known: Arc::default(), waiting: Arc::new(Semaphore::new(MAX_WAITING)) }
+    }
+
+    /// A place among those that wait.
+    fn place(&self) -> Result<SemaphorePermit<'_>, BusError> {
+        let full =
+            |_| BusError::new("TooMany", "Too many questions of this user wait for their answer; ask one after the other.");
+        self.waiting.try_acquire().map_err(full)
+    }
+
     /// Passes a caller's question on, if the caller is of this user.
     async fn ask(&self, user: u32, header: &Header<'_>, bus: &Connection, ask: Ask) -> Result<Reply, BusError> {
+        let _place = self.place()?;
         let caller = self.caller(user, header, bus).await?;
         let (answer, answered) = oneshot::channel();
         self.inputs.send(Input::Bus { caller, ask, answer }).await.map_err(|_| internal("the arbiter is ending"))?;
@@ -244,6 +263,9 @@ impl Courier {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<(), BusError> {
+        if kind.len() > MAX_KIND {
+            return Err(malformed("kind is longer than 32 bytes"));
+        }
         if body.len() > MAX_DOCUMENT {
             return Err(BusError::new("TooLarge", "The document is longer than 64 KiB; drop it."));
         }
@@ -318,11 +340,11 @@ impl Voice {
 /// # Errors
 /// No bus, or the name is taken.
 pub async fn serve(users: Users, inputs: mpsc::Sender<Input>) -> zbus::Result<Voice> {
-    let desk = Desk { inputs: inputs.clone(), known: Arc::default() };
+    let (desk, courier) = (Desk::new(inputs.clone()), Desk::new(inputs.clone()));
     let bus = zbus::connection::Builder::system()
         .serve_at(PATH, Calls { desk: desk.clone(), user: users.screen })
-        .serve_at(PATH, Remote { desk: desk.clone(), user: users.screen })
-        .serve_at(PATH, Courier { desk, user: users.courier })
+        .serve_at(PATH, Remote { desk, user: users.screen })
+        .serve_at(PATH, Courier { desk: courier, user: users.courier })
         .build()
         .await?;
     let driver = DBusProxy::new(&bus).await?;

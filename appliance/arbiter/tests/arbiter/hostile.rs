@@ -59,6 +59,30 @@ fn a_hostile_screen() {
     });
 }
 
+/// How it was broken: each call that waits is a task of the arbiter with the message in it, and there was no bound on them. A screen that
+/// was taken over asks faster than it is answered: memory grows, and the courier's revocation waits behind all of it.
+#[test]
+fn a_flood_of_questions_is_turned_away_at_the_door() {
+    inside("hostile::a_flood_of_questions_is_turned_away_at_the_door", |house| async {
+        let cell = Cell::ready(house).await;
+        let asking = |_| {
+            let bus = cell.bus.clone();
+            tokio::spawn(async move { say(&bus, "org.parloir.Calls1", "Attach", &()).await })
+        };
+        let (mut good, mut turned_away) = (0, 0);
+        for asked in (0..2000).map(asking).collect::<Vec<_>>() {
+            match asked.await.unwrap().as_str() {
+                "ok" => good += 1,
+                "TooMany" => turned_away += 1,
+                // The bus bounds those that want an answer; those that want none it does not.
+                other => assert_eq!(other, "org.freedesktop.DBus.Error.LimitsExceeded"),
+            }
+        }
+        assert!(good > 0 && turned_away > 0, "{good} answered, {turned_away} turned away");
+        still_there(&cell).await;
+    });
+}
+
 #[test]
 fn a_hostile_courier() {
     inside("hostile::a_hostile_courier", |house| async {
@@ -102,6 +126,7 @@ fn a_hostile_courier() {
             }
         }
         assert_eq!(say(&bus, courier, "Deliver", &("policy", vec![1_u8; 64 * 1024 + 1])).await, "TooLarge");
+        assert_eq!(say(&bus, courier, "Deliver", &("x".repeat(1 << 20), vec![1_u8])).await, "MalformedArgument");
         for id in [0, 1, u64::MAX] {
             assert_eq!(say(&bus, courier, "Sent", &(id,)).await, "ok");
         }
