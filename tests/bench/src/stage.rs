@@ -9,6 +9,7 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::Sender;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::cells::Cells;
 use crate::demo::PLACE_WITHOUT_KEY;
@@ -283,7 +284,8 @@ impl Stage {
         let secret = self.supervisor.values.get("turn-secret").ok_or_else(|| io::Error::other("no relay runs"))?;
         let urls = vec![format!("turn:127.0.0.1:{}?transport=udp", self.relay)];
         let relays = parloir_facility::turn::Relays { urls, secret: secret.clone().into_bytes() };
-        let given = relays.credentials(user, i64::MAX / 1_000_000_000);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?.as_secs();
+        let given = relays.credentials(user, i64::try_from(now).unwrap_or(0) + 3600);
         Ok(serde_json::json!({ "urls": given[0].url, "username": given[0].user, "credential": given[0].password }))
     }
 
