@@ -369,7 +369,7 @@ impl Visit {
                 Ok(answer) => {
                     tracing::debug!("answer {generation} came");
                     self.far_sends_video = answer.far_sends_video;
-                    let result = pipeline.answer(&sdp);
+                    let result = pipeline.answer(&sdp::without_names(&sdp));
                     self.said.clear();
                     self.check(Trouble::Signalling, result);
                 }

@@ -73,6 +73,11 @@ pub fn check_answer(sdp: &str) -> Result<Answer, SdpRefused> {
     if !sdp.bytes().all(|b| matches!(b, b' '..=b'~' | b'\r' | b'\n' | b'\t')) || !sdp.starts_with("v=0") {
         return refuse("not plain SDP text");
     }
+    // GStreamer's parser skips white space before a line and stops at a carriage return inside it; the checks here would see another line.
+    let formed = |l: &str| matches!(l.as_bytes(), [b'a'..=b'z', b'=', ..]) && !l.contains('\r');
+    if !sdp.lines().all(formed) {
+        return refuse("a line that is not a letter, an equals sign and a value");
+    }
     let mut sections = sdp.split("\nm=");
     let session = sections.next().unwrap_or_default();
     let (Some(audio), Some(video), None) = (sections.next(), sections.next(), sections.next()) else {
@@ -90,6 +95,14 @@ pub fn check_answer(sdp: &str) -> Result<Answer, SdpRefused> {
         return refuse("too many candidates");
     }
     Ok(Answer { far_sends_video })
+}
+
+/// The answer as it may enter the pipeline: without the candidates that [`check_candidate`] keeps outside, such as names, which the ICE
+/// agent would look up for whoever wrote them.
+#[must_use]
+pub fn without_names(sdp: &str) -> String {
+    let stays = |line: &&str| !line.starts_with("a=candidate:") || check_candidate(&line.trim_end()[2..]) == Ok(true);
+    sdp.split_inclusive('\n').filter(stays).collect()
 }
 
 /// True when the far side will send on this section.
@@ -191,6 +204,10 @@ mod tests {
             ("a=rtcp-mux\r\n", ""),
             ("m=video", "m=application 9 UDP/DTLS/SCTP x\r\nm=video"),
             ("s=-", "a=candidate:1 1 udp 1 10.0.0.1 x typ host"),
+            ("s=-", "s=-\r\n m=application 9 UDP/DTLS/SCTP x"),
+            ("a=sendrecv", "a=sendrecv\r\n\ta=candidate:1 1 udp 1 looked-up.local 9 typ host"),
+            ("a=sendrecv", "a=sendrecv\rx"),
+            ("s=-", "s=-\r\n\r\n"),
         ] {
             let bad = ANSWER.replace(from, to);
             assert_ne!(bad, ANSWER, "{from}");
@@ -226,6 +243,19 @@ mod tests {
         ] {
             assert!(check_candidate(bad).is_err(), "{bad}");
         }
+    }
+
+    // How it was broken: the far side, or whoever carries its answer, puts a candidate with a host's name into the answer itself instead of
+    // trickling it; the name went to the ICE agent and was looked up from inside the prison.
+    #[test]
+    fn candidates_with_names_stay_outside_in_the_answer_too() {
+        let usable = "a=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n";
+        let named = "a=candidate:2 1 udp 1 looked-up.example.local 9 typ host\r\na=candidate:3 1 tcp 1 192.0.2.1 9 typ host tcptype active\r\n";
+        let answer = format!("{ANSWER}{usable}{named}");
+        assert!(check_answer(&answer).is_ok());
+        assert_eq!(without_names(&answer), format!("{ANSWER}{usable}"));
+        assert_eq!(without_names(&format!("{ANSWER}{}", named.trim_end())), ANSWER);
+        assert_eq!(without_names(ANSWER), ANSWER);
     }
 
     #[test]
