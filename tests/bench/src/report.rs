@@ -82,7 +82,7 @@ fn receipt(seen: &Seen) -> Value {
     })
 }
 
-/// The report as issue and README describe it, with more beside.
+/// The report: what the README describes, and more beside.
 #[must_use]
 pub fn build(seen: &Seen, verdict: &Verdict, reference: Option<Reference>, pictures: &[PathBuf]) -> Value {
     let own_first = seen.first_picture_ms(verdict.ok_ns);

@@ -4,7 +4,6 @@
 
 use std::fs;
 use std::io;
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -382,12 +381,6 @@ fn give(path: &Path, user: u32) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether something listens there already, for a clear message before a fixed port is used.
-#[must_use]
-pub fn taken(port: u16) -> bool {
-    TcpListener::bind(("127.0.0.1", port)).is_err()
 }
 
 fn words(list: &[&str]) -> Vec<String> {

@@ -124,6 +124,10 @@ fn a_window_shows_the_home_screen_takes_keys_and_closes_without_a_trace() {
     display.key("Return");
     wait("the call after Enter", Duration::from_secs(10), || log(name, "ui").contains("phase=\"asking\""));
     display.picture(&out(name).join("asking.png"));
+    // The same remote from another terminal.
+    let back = Command::new(env!("CARGO_BIN_EXE_parloir-bench")).args(["remote", "back", "--out"]).arg(out(name)).status();
+    assert!(back.expect("the bench starts").success());
+    wait("the end of the call after Back", Duration::from_secs(10), || log(name, "ui").contains("phase=\"closing\""));
     let all = tree(running.0.id());
     assert!(all.len() > 8, "only {} processes run", all.len());
     end(&running.0);

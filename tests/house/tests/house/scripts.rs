@@ -61,3 +61,29 @@ fn ci_runs_scripts_test_and_nothing_else() {
     assert_eq!(commands.len(), 2, "{commands:?}");
     assert!(commands[1].contains("scripts/test"));
 }
+
+#[test]
+fn commands_in_the_docs_are_commands_that_are_there() {
+    let mut seen = 0;
+    for page in files().into_iter().filter(|path| path.extension().is_some_and(|e| e == "md")) {
+        for command in commands(&text(&page)) {
+            let mut words = command.split_whitespace();
+            let script = words.next().unwrap_or_default();
+            let told = Command::new(root().join(script)).arg("--help").output();
+            let help = told.map(|t| String::from_utf8_lossy(&t.stdout).into_owned()).unwrap_or_default();
+            for flag in words.take_while(|word| *word != "#").filter(|word| word.starts_with("--")) {
+                assert!(help.contains(flag), "{}: {command}: {script} --help does not know {flag}", page.display());
+            }
+            assert!(!help.is_empty(), "{}: {command}: no such script", page.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 3, "only {seen} commands were found in the docs");
+}
+
+/// What follows `scripts/` in code blocks and between backquotes.
+fn commands(text: &str) -> Vec<String> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let lines = quoted.flat_map(str::lines);
+    lines.map(str::trim).filter(|line| line.starts_with("scripts/") && !line.ends_with(".sh")).map(str::to_owned).collect()
+}
