@@ -147,7 +147,7 @@ impl Demo {
         });
         if course.expect_refusal {
             self.idle(Duration::from_secs(3))?;
-            verdict.camera_ever_open = guard.is_some_and(Guard::finish);
+            verdict.camera_ever_open = guard.map(Guard::finish);
             let rogue = self.seen.rogue.as_ref().and_then(|told| told["phase"].as_str());
             verdict.phase = rogue.map_or_else(|| self.seen.phase.clone(), str::to_owned);
             return Ok(verdict);

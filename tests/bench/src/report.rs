@@ -23,7 +23,7 @@ pub struct Verdict {
     /// The visit went from OK to the receipt.
     pub visited: bool,
     /// In a tampered run: somebody held the camera's source at some moment.
-    pub camera_ever_open: bool,
+    pub camera_ever_open: Option<bool>,
     /// In a tampered run: the screen at the end.
     pub phase: String,
 }

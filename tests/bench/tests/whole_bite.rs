@@ -61,4 +61,6 @@ fn place_without_a_fresh_key_opens_nothing() {
 fn a_far_end_that_the_grant_does_not_name_sees_and_shows_nothing() {
     let Some(report) = tampered("far-certificate") else { return };
     assert_eq!(report["end_reason"], json!("FarCertificate"), "{report}");
+    // The same look that finds no holder in the others finds one here.
+    assert_eq!(report["camera_ever_open"], json!(true), "{report}");
 }
