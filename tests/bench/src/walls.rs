@@ -75,11 +75,10 @@ pub fn obstacle() -> Option<String> {
             ));
         }
     }
-    let tried = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--map-auto", "--mount", "--pid", "--fork", "--mount-proc", "true"])
-        .stdin(Stdio::null())
-        .output();
-    match tried {
+    // In two steps: where the kernel says no (in a chroot, say), `--map-auto` leaves a helper that waits for ever.
+    let tried = |more: &[&str]| Command::new("unshare").arg("--user").args(more).arg("true").stdin(Stdio::null()).output();
+    let whole = ["--map-root-user", "--map-auto", "--mount", "--pid", "--fork", "--mount-proc"];
+    match tried(&[]).and_then(|done| if done.status.success() { tried(&whole) } else { Ok(done) }) {
         Ok(done) if done.status.success() => None,
         Ok(done) => Some(format!(
             "user namespaces do not work here ({}): the package uidmap must be there and the kernel must allow them",

@@ -37,6 +37,12 @@ pub fn inside<F: Future<Output = ()>>(name: &str, test: impl FnOnce(House) -> F)
         });
         return;
     }
+    // Asked first without the maps: where the kernel says no (in a chroot, say), `--map-auto` leaves a helper that waits for ever.
+    let may = Command::new("unshare").args(["--user", "true"]).status().expect("unshare (package util-linux) runs");
+    assert!(
+        may.success(),
+        "no user namespaces here: these tests give each role a user of its own (not in a chroot; see sysctl user.*)"
+    );
     let mut command = Command::new("unshare");
     command.args(["--user", "--map-root-user", "--map-auto", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--"]);
     command.arg(std::env::current_exe().unwrap()).args([name, "--exact", "--nocapture", "--test-threads", "1"]);
