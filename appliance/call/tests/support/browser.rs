@@ -1,6 +1,7 @@
 //! A headless Chromium on a page of our own, driven through its chromedriver; it stands where a visitor's browser would.
 use super::{Call, Child};
 use fantoccini::{Client, ClientBuilder};
+use hyper_util::client::legacy::connect::HttpConnector;
 use parloir_clip::Flavour;
 use parloir_wire::lease::Fingerprint;
 use parloir_wire::signal::Signal;
@@ -47,7 +48,7 @@ impl Browser {
         let capabilities = json!({"browserName": "chrome", "goog:chromeOptions": {"args": flags}});
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let client = runtime.block_on(async {
-            let mut builder = ClientBuilder::rustls().unwrap();
+            let mut builder = ClientBuilder::new(HttpConnector::new());
             builder.capabilities(capabilities.as_object().unwrap().clone());
             let client = builder.connect(&format!("http://127.0.0.1:{port}")).await.unwrap();
             client.goto(&serve_page()).await.unwrap();
