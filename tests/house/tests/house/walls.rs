@@ -51,7 +51,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "sha2",
         ],
     ),
-    ("parloir-gate", &["parloir-wire", "nix", "ed25519-dalek", "getrandom"]),
+    ("parloir-gate", &["parloir-wire", "nix", "ed25519-dalek"]),
     (
         "parloir-call",
         &[
