@@ -83,7 +83,7 @@ const fn screen(phase: view::Phase) -> Screen {
     match phase {
         view::Phase::Starting => Screen::Starting,
         view::Phase::Home => Screen::Home,
-        view::Phase::Asking => Screen::Asking,
+        view::Phase::Ringing | view::Phase::Asking => Screen::Asking,
         view::Phase::Joining => Screen::Joining,
         view::Phase::Live => Screen::Live,
         view::Phase::Held => Screen::Held,

@@ -33,6 +33,8 @@ const MAX_KIND: usize = 32;
 pub enum Ask {
     Attach,
     Place { contact: Id, video: bool, serial: u64 },
+    Answer { ring: Id, video: bool, serial: u64 },
+    Decline(Id),
     End,
     Let { camera: bool, microphone: bool, serial: u64 },
     Frames,
@@ -137,6 +139,25 @@ fn malformed(what: &str) -> BusError {
     BusError::new("MalformedArgument", format!("{what}; compare the call with appliance/bus/dbus."))
 }
 
+fn id(text: &str, what: &str) -> Result<Id, BusError> {
+    text.parse().map_err(|_| malformed(&format!("{what} is not 32 lower-case hex digits")))
+}
+
+fn is_video(media: &str) -> Result<bool, BusError> {
+    match media {
+        "video" => Ok(true),
+        "voice" => Ok(false),
+        _ => Err(malformed("media is neither video nor voice")),
+    }
+}
+
+fn placed(reply: Reply) -> Result<String, BusError> {
+    match reply {
+        Reply::Placed(call) => Ok(call.to_string()),
+        Reply::Done | Reply::View(_) | Reply::End(_) => Err(internal("an answer of another kind")),
+    }
+}
+
 fn done(reply: Reply) -> Result<(), BusError> {
     match reply {
         Reply::Done => Ok(()),
@@ -179,16 +200,30 @@ impl Calls {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<String, BusError> {
-        let contact = contact.parse().map_err(|_| malformed("contact is not 32 lower-case hex digits"))?;
-        let video = match media {
-            "video" => true,
-            "voice" => false,
-            _ => return Err(malformed("media is neither video nor voice")),
-        };
-        match self.desk.ask(self.user, &header, bus, Ask::Place { contact, video, serial }).await? {
-            Reply::Placed(call) => Ok(call.to_string()),
-            Reply::Done | Reply::View(_) | Reply::End(_) => Err(internal("an answer of another kind")),
-        }
+        let (contact, video) = (id(contact, "contact")?, is_video(media)?);
+        placed(self.desk.ask(self.user, &header, bus, Ask::Place { contact, video, serial }).await?)
+    }
+
+    #[zbus(out_args("call"))]
+    async fn answer(
+        &self,
+        ring: &str,
+        media: &str,
+        serial: u64,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<String, BusError> {
+        let (ring, video) = (id(ring, "ring")?, is_video(media)?);
+        placed(self.desk.ask(self.user, &header, bus, Ask::Answer { ring, video, serial }).await?)
+    }
+
+    async fn decline(
+        &self,
+        ring: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), BusError> {
+        done(self.desk.ask(self.user, &header, bus, Ask::Decline(id(ring, "ring")?)).await?)
     }
 
     async fn end(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), BusError> {
@@ -294,8 +329,7 @@ impl Courier {
         #[zbus(header)] header: Header<'_>,
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedFd, BusError> {
-        let call = call.parse().map_err(|_| malformed("call is not 32 lower-case hex digits"))?;
-        end(self.desk.ask(self.user, &header, bus, Ask::Signalling(call)).await?)
+        end(self.desk.ask(self.user, &header, bus, Ask::Signalling(id(call, "call")?)).await?)
     }
 }
 

@@ -92,6 +92,11 @@ pub(crate) fn to_event(request: Request, caller: Owner, ask: Ask) -> Result<Opti
         Ask::Focus => Event::Focus { request, caller },
         Ask::Signalling(call) => Event::Signalling { request, call },
         // The courier's own, answered before this.
-        Ask::AttachCourier | Ask::Online(_) | Ask::Deliver { .. } | Ask::Sent(_) => return Ok(None),
+        Ask::AttachCourier
+        | Ask::Online(_)
+        | Ask::Deliver { .. }
+        | Ask::Sent(_)
+        | Ask::Answer { .. }
+        | Ask::Decline(_) => return Ok(None),
     }))
 }

@@ -236,6 +236,10 @@ impl Arbiter {
                 self.sent(id);
                 let _ = answer.send(Ok(Reply::Done));
             }
+            // Nothing rings yet.
+            Ask::Answer { .. } | Ask::Decline(_) => {
+                let _ = answer.send(Err(BusError::new(Code::NoCall.name(), Code::NoCall.hint())));
+            }
             Ask::Attach
             | Ask::Place { .. }
             | Ask::End
@@ -525,6 +529,7 @@ fn log_fact(fact: &Fact) {
         ),
         Fact::Lets { camera, microphone } => tracing::info!(camera, microphone, "lets"),
         Fact::FarLeft => tracing::info!("far side left"),
+        Fact::FarAgain => tracing::info!("far side starts anew"),
         Fact::Trouble { what, detail } => tracing::warn!(trouble = ?what, detail, "call has trouble"),
     }
 }

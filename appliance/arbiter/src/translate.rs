@@ -96,6 +96,8 @@ pub fn from_call(fact: &Fact) -> CallFact {
         },
         Fact::Lets { camera, microphone } => CallFact::Lets { camera: *camera, microphone: *microphone },
         Fact::FarLeft => CallFact::FarLeft,
+        // Nothing follows from it yet.
+        Fact::FarAgain => CallFact::Ready,
         Fact::Trouble { what, .. } => CallFact::Trouble(trouble(*what)),
     }
 }

@@ -15,6 +15,7 @@ pub fn to_bus(view: &core::View, revision: u64) -> bus::View {
         language: view.language.clone(),
         online: view.online,
         clock_trusted: view.clock_trusted,
+        clock_offset_ms: 0,
         zone_minutes: view.zone_minutes,
         contacts: view.contacts.iter().map(contact).collect(),
         next_visit: view.next_visit.as_ref().map(|b| bus::Booking { contact: b.contact.to_string(), from: b.from, to: b.to }),

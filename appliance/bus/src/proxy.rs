@@ -16,6 +16,10 @@ pub trait Calls1 {
     #[allow(missing_docs)]
     fn place(&self, contact: &str, media: &str, serial: u64) -> zbus::Result<String>;
     #[allow(missing_docs)]
+    fn answer(&self, ring: &str, media: &str, serial: u64) -> zbus::Result<String>;
+    #[allow(missing_docs)]
+    fn decline(&self, ring: &str) -> zbus::Result<()>;
+    #[allow(missing_docs)]
     fn end(&self) -> zbus::Result<()>;
     #[allow(missing_docs)]
     #[zbus(name = "Let")]

@@ -21,13 +21,16 @@ pub struct View {
     pub online: bool,
     /// Whether wall time was confirmed by the facility since boot.
     pub clock_trusted: bool,
+    /// Unix milliseconds less `CLOCK_BOOTTIME` milliseconds, by the facility's word; it counts while `clock_trusted`. The screen adds its
+    /// own `CLOCK_BOOTTIME`, so that it never shows the system's clock.
+    pub clock_offset_ms: i64,
     /// Minutes east of UTC for display.
     pub zone_minutes: i32,
     /// The person's contacts, in the entitlement's order.
     pub contacts: Vec<Contact>,
     /// The next booked visit, if any.
     pub next_visit: Option<Booking>,
-    /// The call, in `Asking`, `Joining`, `Live`, `Held`, `Closing`.
+    /// The call, in `Ringing`, `Asking`, `Joining`, `Live`, `Held`, `Closing`.
     pub call: Option<Call>,
     /// How the last call ended or why it was refused, in `Ended` and `Refused`, until dismissed.
     pub outcome: Option<Outcome>,
@@ -45,6 +48,8 @@ pub enum Phase {
     Starting,
     /// People and the next visit.
     Home,
+    /// Somebody calls; every door shut. The call's id is the ring's, for `Answer` and `Decline`.
+    Ringing,
     /// The facility was asked; every door shut.
     Asking,
     /// Granted; doors open, waiting for media.

@@ -16,6 +16,8 @@ async fn call(bus: &Connection, interface: &str, method: &str) -> Result<(), Str
     let (path, face) = (parloir_bus::PATH, Some(interface));
     let reply = match method {
         "Place" => bus.call_method(to, path, face, method, &(id, "video", 1_u64)).await,
+        "Answer" => bus.call_method(to, path, face, method, &(id, "video", 1_u64)).await,
+        "Decline" => bus.call_method(to, path, face, method, &(id,)).await,
         "Let" => bus.call_method(to, path, face, method, &(true, true, 1_u64)).await,
         "Online" => bus.call_method(to, path, face, method, &(true,)).await,
         "Deliver" => bus.call_method(to, path, face, method, &("policy", vec![1_u8])).await,
@@ -27,7 +29,7 @@ async fn call(bus: &Connection, interface: &str, method: &str) -> Result<(), Str
 }
 
 const METHODS: [(&str, &[&str]); 3] = [
-    ("org.parloir.Calls1", &["Attach", "Place", "End", "Let", "Frames", "Dismiss"]),
+    ("org.parloir.Calls1", &["Attach", "Place", "Answer", "Decline", "End", "Let", "Frames", "Dismiss"]),
     ("org.parloir.Remote1", &["Focus"]),
     ("org.parloir.Courier1", &["Attach", "Online", "Deliver", "Sent", "Signalling"]),
 ];
@@ -57,7 +59,7 @@ fn each_method_answers_its_role_and_nobody_else() {
                 }
             }
         }
-        assert_eq!(denied, 24 + 5 + 7);
+        assert_eq!(denied, 28 + 5 + 9);
     });
 }
 
