@@ -388,6 +388,7 @@ impl Visit {
             }
             Signal::Bye { generation } if Some(generation) == now => self.arbiter.tell(&Fact::FarLeft),
             Signal::Offer { .. } => self.trouble(Trouble::Signalling, "the far side may not offer"),
+            Signal::Again { .. } => self.arbiter.tell(&Fact::FarAgain),
             Signal::Answer { .. } | Signal::Candidate { .. } | Signal::Bye { .. } => {
                 tracing::debug!("a signal of an earlier generation is not used");
             }

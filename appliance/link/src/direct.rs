@@ -58,8 +58,8 @@ impl Adapter for Direct {
             (State::Fresh | State::Offered { .. }, Signal::Candidate { .. }) => {
                 Err(refused("candidate from call", "of another generation"))
             }
-            (State::Fresh | State::Offered { .. }, Signal::Answer { .. }) => {
-                Err(refused("answer from call", "the box offers on this route"))
+            (State::Fresh | State::Offered { .. }, Signal::Answer { .. } | Signal::Again { .. }) => {
+                Err(refused("signal from call", "the box offers on this route"))
             }
             (State::Fresh | State::Offered { .. }, Signal::Bye { .. }) => {
                 self.state = State::Closed;
@@ -73,12 +73,21 @@ impl Adapter for Direct {
         if call != self.call {
             return Err(refused("signal", "about another call"));
         }
+        // To a link that came back while media ran the call has said nothing; a page that starts anew must still be heard.
+        if matches!((self.state, &signal), (State::Fresh, Signal::Again { .. })) {
+            return Ok(Some(Output::ToCall(signal)));
+        }
         let State::Offered { generation: now, answered, from_far, .. } = &mut self.state else {
             return Err(refused("signal from the far side", "no offer is open"));
         };
         let generation = match &signal {
             Signal::Offer { .. } => return Err(refused("offer from the far side", "the box offers on this route")),
-            Signal::Answer { generation, .. } | Signal::Candidate { generation, .. } | Signal::Bye { generation } => *generation,
+            // It names the newest that it saw, which may be older than ours.
+            Signal::Again { generation } if *generation <= *now => *now,
+            Signal::Answer { generation, .. }
+            | Signal::Candidate { generation, .. }
+            | Signal::Bye { generation }
+            | Signal::Again { generation } => *generation,
         };
         if generation != *now {
             return Err(refused("signal from the far side", "of another generation"));
@@ -87,7 +96,7 @@ impl Adapter for Direct {
             Signal::Answer { .. } if *answered => return Err(refused("answer", "a second one to the same offer")),
             Signal::Answer { .. } => *answered = true,
             Signal::Candidate { .. } => count(from_far)?,
-            Signal::Offer { .. } => {}
+            Signal::Offer { .. } | Signal::Again { .. } => {}
             Signal::Bye { .. } => self.state = State::Closed,
         }
         Ok(Some(Output::ToCall(signal)))
@@ -161,6 +170,22 @@ mod tests {
         assert!(d.from_call(Signal::Answer { generation: 0, sdp: String::new() }).is_err());
         assert!(d.from_far(&write_signal(&CALL, &Signal::Bye { generation: 0 })).is_ok());
         assert!(d.from_far(&answer(0)).is_err(), "after the bye");
+    }
+
+    #[test]
+    fn a_page_that_starts_anew_is_heard_before_and_after_an_offer_and_does_not_name_the_future() {
+        let again = |generation| write_signal(&CALL, &Signal::Again { generation });
+        let mut d = Direct::new(CALL);
+        assert!(d.from_far(&again(3)).is_ok(), "a link that came back has seen no offer");
+        d.from_call(offer(2)).unwrap();
+        d.from_far(&answer(2)).unwrap();
+        for seen in 0..=2 {
+            assert!(matches!(d.from_far(&again(seen)), Ok(Some(Output::ToCall(Signal::Again { .. })))), "{seen}");
+        }
+        assert!(d.from_far(&again(3)).is_err());
+        assert!(d.from_call(Signal::Again { generation: 2 }).is_err(), "the box offers");
+        d.close();
+        assert!(d.from_far(&again(2)).is_err(), "after the bye");
     }
 
     #[test]

@@ -34,6 +34,7 @@ enum Name {
     Answer,
     Candidate,
     Bye,
+    Again,
 }
 
 /// The body of a `signal` about `call`.
@@ -55,6 +56,7 @@ pub fn write_signal(call: &Id, signal: &Signal) -> Vec<u8> {
             Body { mline: Some(*mline), candidate: Some(candidate.clone()), ..empty(generation, Name::Candidate) }
         }
         Signal::Bye { generation } => empty(generation, Name::Bye),
+        Signal::Again { generation } => empty(generation, Name::Again),
     };
     // A struct of text and numbers always has a JSON form.
     serde_json::to_vec(&body).unwrap_or_default()
@@ -81,7 +83,8 @@ pub fn read_signal(bytes: &[u8]) -> Result<(Id, Signal), Refused> {
             Signal::Candidate { generation, mline, candidate: bounded(candidate, MAX_CANDIDATE, "candidate")? }
         }
         (Name::Bye, None, None, None) => Signal::Bye { generation },
-        (Name::Offer | Name::Answer | Name::Candidate | Name::Bye, ..) => {
+        (Name::Again, None, None, None) => Signal::Again { generation },
+        (Name::Offer | Name::Answer | Name::Candidate | Name::Bye | Name::Again, ..) => {
             return Err(refused("signal", "members that do not belong to its kind"));
         }
     };
@@ -132,6 +135,7 @@ mod tests {
             Signal::Candidate { generation: u32::MAX, mline: 0, candidate: "candidate:1 1 udp 1 10.0.0.1 9 typ relay".into() },
             Signal::Candidate { generation: 1, mline: 1, candidate: String::new() },
             Signal::Bye { generation: 0 },
+            Signal::Again { generation: 3 },
         ] {
             assert_eq!(read_signal(&write_signal(&CALL, &s)).unwrap(), (CALL, s));
         }
@@ -148,6 +152,7 @@ mod tests {
             (r#""kind":"bye""#, r#""kind":"offer""#),
             (r#""kind":"bye""#, r#""kind":"candidate","mline":0"#),
             (r#""kind":"bye""#, r#""kind":"bye","extra":1"#),
+            (r#""kind":"bye""#, r#""kind":"again","sdp":"x""#),
             (r#""kind":"bye""#, r#""kind":"BYE""#),
             ("0f0f", "0F0F"),
             ("0f0f", "0f"),

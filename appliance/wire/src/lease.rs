@@ -188,6 +188,8 @@ pub enum Fact {
     },
     /// The far side said `Bye`.
     FarLeft,
+    /// The far side said `Again`: it has no connection any more and waits for a new offer. At most one each second.
+    FarAgain,
     /// Something failed; `detail` is for the log, at most 200 bytes.
     Trouble {
         /** What. */
@@ -371,6 +373,7 @@ impl Fact {
                 w.u8(u8::from(*camera)).u8(u8::from(*microphone));
             }
             Self::FarLeft => w = head(71),
+            Self::FarAgain => w = head(73),
             Self::Trouble { what, detail } => {
                 w = head(72);
                 let cut = (0..=200.min(detail.len())).rev().find(|n| detail.is_char_boundary(*n)).unwrap_or(0);
@@ -397,6 +400,7 @@ impl Fact {
             69 => Self::Progress(Progress::read(&mut r)?),
             70 => Self::Lets { camera: r.flag("camera")?, microphone: r.flag("microphone")? },
             71 => Self::FarLeft,
+            73 => Self::FarAgain,
             72 => Self::Trouble { what: Trouble::from_wire(r.u8("trouble")?)?, detail: r.text(200, "detail")? },
             _ => return Err(refused("lease message kind", "unknown")),
         };

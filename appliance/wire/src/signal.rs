@@ -44,6 +44,11 @@ pub enum Signal {
         /** Of the offer. */
         generation: u32,
     },
+    /// The far side starts anew (its page was reloaded, its connection failed) and asks for a new offer. Only far sides say it.
+    Again {
+        /** The newest that it saw; 0 for none. */
+        generation: u32,
+    },
 }
 
 impl Signal {
@@ -57,6 +62,7 @@ impl Signal {
             Self::Answer { generation, sdp } => w.u8(2).u32(*generation).text(sdp),
             Self::Candidate { generation, mline, candidate } => w.u8(3).u32(*generation).u32(*mline).text(candidate),
             Self::Bye { generation } => w.u8(4).u32(*generation),
+            Self::Again { generation } => w.u8(5).u32(*generation),
         };
         w.finish()
     }
@@ -79,6 +85,7 @@ impl Signal {
                 candidate: r.text(MAX_CANDIDATE, "candidate")?,
             },
             4 => Self::Bye { generation: r.u32("generation")? },
+            5 => Self::Again { generation: r.u32("generation")? },
             _ => return Err(refused("signal kind", "unknown")),
         };
         r.end("signal")?;

@@ -122,6 +122,7 @@ fn facts() -> Vec<Fact> {
         Fact::Progress(Progress { at_ns: 1, audio_level: -3000, ..Progress::default() }),
         Fact::Lets { camera: false, microphone: true },
         Fact::FarLeft,
+        Fact::FarAgain,
     ];
     let troubles = [
         Trouble::FarCertificate,
@@ -141,6 +142,7 @@ fn signals() -> Vec<Signal> {
         Signal::Answer { generation: 1, sdp: String::new() },
         Signal::Candidate { generation: 1, mline: 0, candidate: "candidate:1 1 UDP 1 192.0.2.1 9 typ host".into() },
         Signal::Bye { generation: 2 },
+        Signal::Again { generation: 0 },
     ]
 }
 
@@ -209,8 +211,8 @@ fn the_samples_hold_every_kind() {
     assert_eq!(kinds("from gate"), (1..=10).collect());
     assert_eq!(kinds("start"), (1..=3).collect());
     assert_eq!(kinds("to call"), (1..=6).collect());
-    assert_eq!(kinds("fact"), (64..=72).collect());
-    assert_eq!(kinds("signal"), (1..=4).collect());
+    assert_eq!(kinds("fact"), (64..=73).collect());
+    assert_eq!(kinds("signal"), (1..=5).collect());
     // And no decoder knows another: its kind byte over the best-fitting body (its own samples', zeros) is refused.
     for (name, known) in ["to gate", "from gate", "start", "to call", "fact", "signal"].map(|name| (name, kinds(name))) {
         let mut bodies: Vec<Vec<u8>> = samples().into_iter().filter(|(n, _)| *n == name).map(|(_, bytes)| bytes).collect();

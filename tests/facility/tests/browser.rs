@@ -51,6 +51,7 @@ impl FarEnd {
         let (Signal::Answer { generation, .. }
         | Signal::Candidate { generation, .. }
         | Signal::Bye { generation }
+        | Signal::Again { generation }
         | Signal::Offer { generation, .. }) = signal;
         if *generation != self.generation.get() {
             return;
@@ -67,7 +68,7 @@ impl FarEnd {
         let message = match signal {
             Signal::Answer { sdp, .. } => json!({ "sdp": sdp }),
             Signal::Candidate { mline, candidate, .. } => json!({ "mline": mline, "candidate": candidate }),
-            Signal::Offer { .. } | Signal::Bye { .. } => panic!("the page said {signal:?}"),
+            Signal::Offer { .. } | Signal::Bye { .. } | Signal::Again { .. } => panic!("the page said {signal:?}"),
         };
         let answer = self.run(script, vec![message]).await;
         assert_eq!(answer, json!(1));
@@ -216,6 +217,8 @@ fn receipt(world: &World, grant: &Grant, ask: &parloir_pass::Ask, counted: u32, 
         wall_start: world.unix_s(),
         ledger_head: Bytes32([1; 32]),
         visitor_statement: Some(statement),
+        regrants: Vec::new(),
+        earlier_statements: Vec::new(),
     }
 }
 
