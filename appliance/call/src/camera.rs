@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 /// Longest header of either format that is looked at, bytes.
-const MAX_HEADER: usize = 4096;
+pub const MAX_HEADER: usize = 4096;
 /// `FRAME` and a line feed; parameters after `FRAME` are not taken.
 const FRAME_HEADER: &[u8] = b"FRAME\n";
 

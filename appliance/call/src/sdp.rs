@@ -16,9 +16,12 @@ pub const PROFILE: &str = "42e01f";
 /// Header extension number of transport-wide congestion control.
 pub const TWCC: u8 = 3;
 
-const MAX_LINES: usize = 600;
-const MAX_LINE: usize = 2000;
-const MAX_CANDIDATES: usize = 64;
+/// Most lines of an answer; Chromium's has about 70.
+pub const MAX_LINES: usize = 600;
+/// Most bytes of one of its lines.
+pub const MAX_LINE: usize = 2000;
+/// Most candidates inside an answer; those that trickle are counted by link.
+pub const MAX_CANDIDATES: usize = 64;
 
 /// What an answer says that the pipeline does not tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use parloir_wire::lease::Fingerprint;
 use sha2::{Digest, Sha256};
 
 /// Most bytes of a certificate in PEM; P-256 needs about 600.
-const MAX_PEM: usize = 16 * 1024;
+pub const MAX_PEM: usize = 16 * 1024;
 
 /// What was found about the far end's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ mod receiver;
 mod ring;
 mod sender;
 
+pub use message::{Message, Notice, SIZE as MESSAGE_BYTES};
 pub use receiver::{Frame, FrameReceiver};
 pub use sender::{FrameSender, Sent};
 

@@ -59,6 +59,7 @@ pub struct Notice {
 
 impl Message {
     /// As it travels.
+    #[must_use]
     pub fn encode(&self) -> [u8; SIZE] {
         let mut out = [0; SIZE];
         out[0] = VERSION;
@@ -85,6 +86,9 @@ impl Message {
     }
 
     /// Takes any bytes.
+    ///
+    /// # Errors
+    /// [`FrameError::Broken`] for whatever [`Self::encode`] does not write, and for a picture that is empty or larger than 1920x1088.
     pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
         let b: &[u8; SIZE] = bytes.try_into().map_err(|_| FrameError::Broken("a message is not 64 bytes"))?;
         if b[0] != VERSION {
