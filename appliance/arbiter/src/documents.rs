@@ -309,7 +309,8 @@ impl Documents {
     /// # Errors
     /// No Authority yet, or a bound.
     pub fn receipt(&self, receipt: &Receipt) -> Result<Vec<u8>, Refused> {
-        let parcel = Parcel { receipt: self.sign.sign_receipt(receipt)?, visitor: receipt.visitor_statement.clone() };
+        let (visitor, earlier) = (receipt.visitor_statement.clone(), receipt.earlier_statements.clone());
+        let parcel = Parcel { receipt: self.sign.sign_receipt(receipt)?, visitor, earlier };
         let json =
             serde_json::to_vec(&parcel).map_err(|e| Refused::new(Code::MalformedDocument, "receipt", "parcel", e.to_string()))?;
         self.seal(Typ::Receipt, &json)
@@ -356,6 +357,7 @@ pub fn deny_hash(target: &DenyTarget) -> [u8; 32] {
         DenyTarget::Contact(id) => (2, id),
         DenyTarget::Person(id) => (3, id),
         DenyTarget::Device(id) => (4, id),
+        DenyTarget::Ring(id) => (5, id),
     };
     Sha256::new().chain_update(b"parloir-denied\0").chain_update([kind]).chain_update(id.0).finalize().into()
 }

@@ -68,6 +68,11 @@ impl Arbiter {
                 self.documents.asked_time(nonce);
                 self.post(Matter::Time, format!(r#"{{"v":1,"nonce":"{nonce}"}}"#).into_bytes());
             }
+            Effect::SendRing { ring, state } => {
+                let (word, code) = (state.word(), state.code());
+                let body = format!(r#"{{"v":1,"ring":"{ring}","state":"{word}","code":"{code}"}}"#);
+                self.post(Matter::Ring, body.into_bytes());
+            }
             Effect::SendEnded { call, reason } => {
                 self.outbox.forget_ask(&call);
                 self.post(Matter::Ended, format!(r#"{{"v":1,"call":"{call}","reason":"{reason}"}}"#).into_bytes());
@@ -282,6 +287,11 @@ impl Arbiter {
             Entry::Asked { .. }
             | Entry::DoorsOpened { .. }
             | Entry::DoorsShut { .. }
+            | Entry::Rang { .. }
+            | Entry::Answered { .. }
+            | Entry::RingOver { .. }
+            | Entry::AskedAgain { .. }
+            | Entry::Regranted { .. }
             | Entry::Relaunched { .. }
             | Entry::Trouble { .. }
             | Entry::Denied(_) => {}

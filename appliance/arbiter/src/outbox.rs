@@ -15,6 +15,8 @@ pub enum Matter {
     Ask(Id),
     /// A time request: only the newest counts.
     Time,
+    /// How a ring goes.
+    Ring,
     /// A call is over.
     Ended,
     /// A receipt, in the database under this id until acknowledged.
@@ -28,6 +30,7 @@ impl Matter {
         match self {
             Self::Ask(_) => "ask",
             Self::Time => "time-request",
+            Self::Ring => "ring",
             Self::Ended => "ended",
             Self::Receipt(_) => "receipt",
         }

@@ -49,6 +49,11 @@ fn repeatable(entry: &Entry) -> Option<String> {
         | Entry::Admitted { .. }
         | Entry::DoorsOpened { .. }
         | Entry::DoorsShut { .. }
+        | Entry::Rang { .. }
+        | Entry::Answered { .. }
+        | Entry::RingOver { .. }
+        | Entry::AskedAgain { .. }
+        | Entry::Regranted { .. }
         | Entry::Relaunched { .. }
         | Entry::Ended { .. }
         | Entry::Denied(_) => None,

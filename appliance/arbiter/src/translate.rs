@@ -96,8 +96,7 @@ pub fn from_call(fact: &Fact) -> CallFact {
         },
         Fact::Lets { camera, microphone } => CallFact::Lets { camera: *camera, microphone: *microphone },
         Fact::FarLeft => CallFact::FarLeft,
-        // Nothing follows from it yet.
-        Fact::FarAgain => CallFact::Ready,
+        Fact::FarAgain => CallFact::FarAgain,
         Fact::Trouble { what, .. } => CallFact::Trouble(trouble(*what)),
     }
 }
@@ -153,6 +152,13 @@ pub fn ledger_line(entry: &Entry) -> (&'static str, String, String) {
             ("doors-opened", call.to_string(), format!("camera={camera} microphone={microphone}"))
         }
         Entry::DoorsShut { call, took_ms } => ("doors-shut", call.to_string(), format!("took_ms={took_ms}")),
+        Entry::Rang { ring, contact } => ("rang", String::new(), format!("ring={ring} contact={contact}")),
+        Entry::Answered { ring, call } => ("answered", call.to_string(), format!("ring={ring}")),
+        Entry::RingOver { ring, code } => ("ring-over", String::new(), format!("ring={ring} code={}", code.name())),
+        Entry::AskedAgain { call, count } => ("asked-again", call.to_string(), format!("count={count}")),
+        Entry::Regranted { call, grant, replaced } => {
+            ("regranted", call.to_string(), format!("grant={grant} replaced={replaced}"))
+        }
         Entry::Relaunched { call, count } => ("relaunched", call.to_string(), format!("count={count}")),
         Entry::Trouble { call, what } => ("trouble", call.to_string(), format!("what={what:?}")),
         Entry::Ended { call, reason, seconds_counted } => {
@@ -173,5 +179,6 @@ fn deny_detail(target: &DenyTarget) -> String {
         DenyTarget::Contact(id) => format!("contact={id}"),
         DenyTarget::Person(id) => format!("person={id}"),
         DenyTarget::Device(id) => format!("device={id}"),
+        DenyTarget::Ring(id) => format!("ring={id}"),
     }
 }

@@ -15,7 +15,7 @@ pub fn to_bus(view: &core::View, revision: u64) -> bus::View {
         language: view.language.clone(),
         online: view.online,
         clock_trusted: view.clock_trusted,
-        clock_offset_ms: 0,
+        clock_offset_ms: view.clock_offset_ms,
         zone_minutes: view.zone_minutes,
         contacts: view.contacts.iter().map(contact).collect(),
         next_visit: view.next_visit.as_ref().map(|b| bus::Booking { contact: b.contact.to_string(), from: b.from, to: b.to }),
@@ -30,6 +30,7 @@ pub const fn word(phase: core::Phase) -> &'static str {
     match phase {
         core::Phase::Starting => "starting",
         core::Phase::Home => "home",
+        core::Phase::Ringing => "ringing",
         core::Phase::Asking => "asking",
         core::Phase::Joining => "joining",
         core::Phase::Live => "live",
@@ -44,6 +45,7 @@ const fn phase(phase: core::Phase) -> bus::Phase {
     match phase {
         core::Phase::Starting => bus::Phase::Starting,
         core::Phase::Home => bus::Phase::Home,
+        core::Phase::Ringing => bus::Phase::Ringing,
         core::Phase::Asking => bus::Phase::Asking,
         core::Phase::Joining => bus::Phase::Joining,
         core::Phase::Live => bus::Phase::Live,

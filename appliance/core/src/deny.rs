@@ -18,7 +18,7 @@ pub(crate) struct DenySet {
 impl DenySet {
     /// Adds one; whether it is new. A deny of an ask is an answer, not a revocation: a nonce lives in memory for 60 s and then is dead.
     pub(crate) fn add(&mut self, target: DenyTarget) -> bool {
-        if matches!(target, DenyTarget::Ask(_)) || self.standing.contains(&target) {
+        if matches!(target, DenyTarget::Ask(_) | DenyTarget::Ring(_)) || self.standing.contains(&target) {
             return false;
         }
         if self.standing.len() >= MAX_STANDING {

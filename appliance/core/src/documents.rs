@@ -93,8 +93,6 @@ impl Turn<'_> {
     pub(crate) fn unverified(&mut self, typ: Typ) {
         if typ == Typ::Grant && matches!(self.state.call, Call::Asking(_)) {
             self.end(Cause::GrantUnfit, Code::GrantNotGenuine);
-        } else if typ == Typ::Ring {
-            self.refuse(Code::IncomingNotOffered, NO_ID);
         } else {
             self.refuse(Code::DocumentForged, NO_ID);
         }
@@ -129,6 +127,7 @@ impl Turn<'_> {
             DenyTarget::Contact(contact) => contact == want.contact,
             DenyTarget::Person(person) => person == want.person,
             DenyTarget::Device(device) => device == self.state.settings.device,
+            DenyTarget::Ring(_) => false,
         }
     }
 
@@ -210,7 +209,7 @@ fn facility_code(deny: &Deny) -> Code {
     let named = known.into_iter().find(|code| code.name() == deny.code);
     match deny.target {
         DenyTarget::Ask(_) => named.unwrap_or(Code::FacilityRefused),
-        DenyTarget::Grant(_) | DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) => {
+        DenyTarget::Grant(_) | DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) | DenyTarget::Ring(_) => {
             named.unwrap_or(Code::Denied)
         }
     }

@@ -96,6 +96,13 @@ pub enum Effect {
         /** To be echoed. */
         nonce: Id,
     },
+    /// Tell the facility how a ring goes (kind `ring`, unsigned: it changes nothing that matters).
+    SendRing {
+        /** Which. */
+        ring: Id,
+        /** How. */
+        state: RingState,
+    },
     /// Tell the facility that the call is over.
     SendEnded {
         /** Which. */
@@ -130,6 +137,37 @@ pub enum Effect {
         /** Its revision. */
         revision: u64,
     },
+}
+
+/// How a ring goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RingState {
+    /// The screen shows it.
+    Ringing,
+    /// The person pressed; the Ask follows.
+    Answered,
+    /// It was refused, or is over before anything was asked.
+    Over(Code),
+}
+
+impl RingState {
+    /// The word of the message.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Ringing => "ringing",
+            Self::Answered => "answered",
+            Self::Over(_) => "over",
+        }
+    }
+    /// The code of the message; empty while it goes on.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Ringing | Self::Answered => "",
+            Self::Over(code) => code.name(),
+        }
+    }
 }
 
 /// Good answers to bus calls.
@@ -236,6 +274,43 @@ pub enum Entry {
         call: Id,
         /** Milliseconds it took. */
         took_ms: u32,
+    },
+    /// Somebody calls; the screen rings.
+    Rang {
+        /** Ring. */
+        ring: Id,
+        /** Who. */
+        contact: Id,
+    },
+    /// The person answered: this ring became this call.
+    Answered {
+        /** Ring. */
+        ring: Id,
+        /** Call. */
+        call: Id,
+    },
+    /// It rings no more, and nothing was asked.
+    RingOver {
+        /** Ring. */
+        ring: Id,
+        /** Why. */
+        code: Code,
+    },
+    /// The facility was asked for another grant for the time that is left.
+    AskedAgain {
+        /** Call. */
+        call: Id,
+        /** How often now. */
+        count: u8,
+    },
+    /// Another grant took the place of the one before.
+    Regranted {
+        /** Call. */
+        call: Id,
+        /** The new one. */
+        grant: Id,
+        /** The old one. */
+        replaced: Id,
     },
     /// The call process died and is started again.
     Relaunched {

@@ -3,7 +3,7 @@
 //! Called by: arbiter (makes), the machines (judge).
 
 use parloir_pass::authority::Authority;
-use parloir_pass::grant::{Beat, Deny, DenyTarget, Grant, Time};
+use parloir_pass::grant::{Beat, Deny, DenyTarget, Grant, Ring, Time};
 use parloir_pass::person::Entitlement;
 use parloir_pass::policy::SitePolicy;
 use parloir_pass::receipt::{Receipt, Statement};
@@ -45,6 +45,15 @@ pub enum Event {
     Entitlement(Box<Entitlement>),
     /// The facility's answer to a time request.
     Time(Time),
+    /// Somebody calls the person.
+    Ring(Ring),
+    /// The facility's hint that the visitor's page came back with another certificate; it is unsigned and only makes the box ask.
+    AskAgain {
+        /** Which call. */
+        call: Id,
+        /** 16 random bytes: the box's nonce of that Ask. */
+        fresh: Id,
+    },
     /// The facility's answer to an Ask.
     Grant {
         /** The document. */
@@ -122,6 +131,30 @@ pub enum Event {
         serial: u64,
         /** Random bytes. */
         fresh: Fresh,
+    },
+    /// `Calls1.Answer`.
+    Answer {
+        /** To be answered. */
+        request: Request,
+        /** Who. */
+        caller: Owner,
+        /** Which ring. */
+        ring: Id,
+        /** Video wanted (else voice). */
+        video: bool,
+        /** Of the OK press. */
+        serial: u64,
+        /** Random bytes. */
+        fresh: Fresh,
+    },
+    /// `Calls1.Decline`.
+    Decline {
+        /** To be answered. */
+        request: Request,
+        /** Who. */
+        caller: Owner,
+        /** Which ring. */
+        ring: Id,
     },
     /// `Calls1.End`.
     End {
@@ -373,6 +406,8 @@ pub enum CallFact {
     },
     /// The far side said good-bye by signalling.
     FarLeft,
+    /// The far side starts anew and wants another offer; call says so at most once a second.
+    FarAgain,
     /// Something failed.
     Trouble(Trouble),
     /// Its socket hung up.

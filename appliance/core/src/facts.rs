@@ -109,6 +109,8 @@ impl Turn<'_> {
             nonce: want.nonce,
             gate_nonce,
             certificate,
+            ring: None,
+            regrant: None,
         };
         asking.stage = Stage::Asked { ask: ask.clone(), at: self.now };
         asking.until = since.saturating_add(NONCE_MS);
@@ -236,6 +238,7 @@ impl Turn<'_> {
             }
             CallFact::Lets { camera, microphone } => visit.lets = Lets { camera, microphone },
             CallFact::FarLeft => self.end(Cause::FarLeft, EndReason::VisitorLeft),
+            CallFact::FarAgain => {}
             CallFact::Trouble(what) => self.trouble(call, what),
             CallFact::HungUp => {
                 let weighed = visit.own_decoding(false, now, now);
@@ -257,6 +260,7 @@ impl Turn<'_> {
             | CallFact::Decoding { .. }
             | CallFact::Progress { .. }
             | CallFact::Lets { .. }
+            | CallFact::FarAgain
             | CallFact::FarLeft => {}
         }
     }

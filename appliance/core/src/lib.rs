@@ -29,7 +29,7 @@ mod turn;
 pub mod view;
 mod visit;
 
-pub use effect::{Answer, Effect, Entry, ToCall, ToGate};
+pub use effect::{Answer, Effect, Entry, RingState, ToCall, ToGate};
 pub use event::{CallFact, Event, Fresh, GateFact, GateRefusal, Owner, Press, Request, ShutReason, Stroke, TicketFacts, Trouble};
 pub use refusal::{Code, EndReason, Refusal};
 pub use state::{Settings, State};

@@ -19,6 +19,7 @@ impl State {
             language: known.map_or_else(|| "en".to_owned(), |e| e.language.clone()),
             online: self.online,
             clock_trusted: matches!(self.clock, Clock::Trusted { .. }),
+            clock_offset_ms: self.clock_offset_ms(),
             zone_minutes: self.policy.as_ref().map_or(0, |p| p.zone_minutes),
             contacts: known.map_or_else(Vec::new, |e| e.contacts.iter().map(|c| self.contact(c)).collect()),
             next_visit: self.next_visit(),
@@ -41,6 +42,13 @@ impl State {
             Kind::Closing => Phase::Closing,
         };
         (phase, None)
+    }
+
+    fn clock_offset_ms(&self) -> i64 {
+        match self.clock {
+            Clock::Trusted { unix_ms, at } => unix_ms.saturating_sub(i64::try_from(at).unwrap_or(i64::MAX)),
+            Clock::Unknown | Clock::Requested { .. } => 0,
+        }
     }
 
     fn contact(&self, contact: &parloir_pass::Contact) -> Contact {
@@ -68,6 +76,7 @@ impl State {
             contact: want.contact,
             name: want.name.clone(),
             class: want.class.name().to_owned(),
+            media: want.media.name().to_owned(),
             seconds_left: 0,
             seconds_counted: 0,
             camera: false,

@@ -86,6 +86,8 @@ impl State {
             wall_start: want.wall_start,
             ledger_head: Bytes32::default(),
             visitor_statement: None,
+            regrants: Vec::new(),
+            earlier_statements: Vec::new(),
         }
     }
 

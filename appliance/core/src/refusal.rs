@@ -98,7 +98,15 @@ table! {
         OutsideWindow, "contact-hours", "Now is in none of the contact's windows.";
         Denied, "deny", "A signed revocation names this person, contact, box or grant.";
         NoCall, "one-call", "There is no call to which this could apply.";
-        IncomingNotOffered, "contact-direction", "This release takes no incoming calls.";
+        NotIncoming, "contact-direction", "The entitlement does not let this contact call in.";
+        NoScreen, "one-screen", "No screen is attached that could ring; look at parloir-ui.service.";
+        ClockUnknown, "clock", "No facility has told the time since the start, so nobody can say whether a ring is fresh.";
+        RingOld, "freshness", "The ring was sent more than 60 s ago, or in the future; compare the facility's clock.";
+        RingStray, "freshness", "This ring came before; a box rings once for it.";
+        RingMissed, "ring", "Nobody answered within 45 s.";
+        RingDeclined, "ring", "The person declined.";
+        CallerGone, "ring", "The caller gave up, or staff stopped the call, before anybody answered.";
+        AgainStray, "regrant", "A hint to ask again came for no call of now, too soon after another, or once too often; it was dropped.";
         NoAnswer, "freshness", "Nobody answered within 60 s.";
         VisitorDeclined, "visitor", "The visitor declined.";
         VisitorAbsent, "visitor", "The visitor is not there.";

@@ -69,6 +69,8 @@ impl Turn<'_> {
                 let media = if video { Media::Video } else { Media::Voice };
                 self.place(request, &caller, contact, media, serial, fresh);
             }
+            Event::Ring(_) | Event::AskAgain { .. } => {}
+            Event::Answer { request, .. } | Event::Decline { request, .. } => self.decline(request, Code::NoCall.into()),
             Event::End { request, caller: _ } => {
                 self.cross(Cause::EndPressed, What::End(EndReason::PersonEnded.into()));
                 self.reply(request, Answer::Done);

@@ -17,13 +17,15 @@ pub struct View {
     pub online: bool,
     /// Whether wall time was confirmed since boot.
     pub clock_trusted: bool,
+    /// Unix milliseconds less `CLOCK_BOOTTIME` milliseconds, as the facility told; 0 unless `clock_trusted`.
+    pub clock_offset_ms: i64,
     /// Minutes east of UTC for display.
     pub zone_minutes: i32,
     /// In the entitlement's order.
     pub contacts: Vec<Contact>,
     /// The next booked visit.
     pub next_visit: Option<Booking>,
-    /// In `Asking`, `Joining`, `Live`, `Held`, `Closing`.
+    /// In `Ringing` (with the ring's id), `Asking`, `Joining`, `Live`, `Held`, `Closing`.
     pub call: Option<Call>,
     /// In `Ended` and `Refused`.
     pub outcome: Option<Outcome>,
@@ -36,6 +38,7 @@ pub enum Phase {
     #[default]
     Starting,
     Home,
+    Ringing,
     Asking,
     Joining,
     Live,
@@ -110,7 +113,9 @@ pub struct Call {
     pub name: String,
     /// Class.
     pub class: String,
-    /// Of the slot, by the fair clock; 0 before the grant.
+    /// `video` or `voice`: what is wanted, while ringing what the caller wants.
+    pub media: String,
+    /// Of the slot, by the fair clock; while ringing the policy's longest, 0 while asking.
     pub seconds_left: u32,
     /// By the fair clock.
     pub seconds_counted: u32,

@@ -123,5 +123,5 @@ fn floors_hold_over_a_restart() {
 fn an_incoming_call_is_refused_honestly() {
     let mut bed = Bed::new();
     let effects = bed.step(Event::Unverified { typ: Typ::Ring });
-    assert_eq!(ledger_refusals(&effects), [Code::IncomingNotOffered]);
+    assert_eq!(ledger_refusals(&effects), [Code::DocumentForged]);
 }

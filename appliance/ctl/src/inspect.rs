@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 
 use parloir_issuer::files;
-use parloir_pass::{Ask, Beat, Bytes32, Deny, Document, Entitlement, Grant, Id, Receipt, Role, SitePolicy, Statement, Time, Typ};
+use parloir_pass::{Ask, Beat, Bytes32, Deny, Document, Entitlement, Grant, Id, Receipt, Ring, Role, SitePolicy, Statement, Time, Typ};
 use parloir_seal::{Clock, Keyring, PublicKey, Roots, UnsealKey, jws, sealed};
 use parloir_wire::{door_record, ticket};
 use serde_json::{Value, json};
@@ -133,7 +133,8 @@ fn verify_compact(bytes: &[u8], args: &Args) -> Result<Value, Fault> {
         Typ::Authority => {
             Err(Fault::new(typ, "a compact JWS, but roots sign the general serialization", "use authority.json", "WrongTyp"))
         }
-        Typ::Agenda | Typ::Ring | Typ::SignIn | Typ::Export => {
+        Typ::Ring => by_site::<Ring>(bytes, args),
+        Typ::Agenda | Typ::SignIn | Typ::Export => {
             Err(Fault::new(typ, "reserved: this release has no such document", "update parloirctl", "WrongTyp"))
         }
     }

@@ -53,7 +53,7 @@ pub fn run(args: &Args) -> Result<(), Fault> {
     let compact = parcel.as_ref().map_or(text.trim(), |p| p.receipt.as_str());
     let key = PublicKey::new(&files::read_public(&args.box_key)?)?;
     let receipt: Receipt = jws::verify(compact.as_bytes(), &key)?;
-    if parcel.is_some_and(|p| p.visitor != receipt.visitor_statement) {
+    if parcel.is_some_and(|p| p.visitor != receipt.visitor_statement || p.earlier != receipt.earlier_statements) {
         let cause = "the statement beside the receipt is not the one inside it";
         return Err(Fault::new("receipt", cause, "ask the box for the receipt again", "ReceiptDoesNotHold"));
     }
@@ -64,7 +64,7 @@ pub fn run(args: &Args) -> Result<(), Fault> {
     }
     let grant = args.grant.as_ref().map(|path| read_grant(path, &receipt, args)).transpose()?;
     let visitor = visitor(&receipt, grant.as_ref())?;
-    rules::receipt_holds(&receipt, visitor.as_ref())
+    rules::receipt_holds(&receipt, visitor.as_slice())
         .map_err(|b| Fault::new(format_args!("receipt: {}", b.field), b.rule, "ask the box and the visitor", b.code))?;
     let told: Value = json!({
         "verified": true, "both_sides": visitor.is_some(), "receipt": receipt, "visitor": visitor,

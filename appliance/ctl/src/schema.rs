@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use parloir_issuer::{example::Example, files};
-use parloir_pass::{Ask, Beat, Deny, Entitlement, Grant, Parcel, Receipt, SitePolicy, Statement, Time, Typ};
+use parloir_pass::{Ask, Beat, Deny, Entitlement, Grant, Parcel, Receipt, Ring, SitePolicy, Statement, Time, Typ};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -31,12 +31,13 @@ pub fn run(args: &Args) -> Result<(), Fault> {
         .map_err(|e| Fault::new(examples.display(), e, "choose a directory that can be made", "File"))?;
     let site = Example::default();
     let receipt = site.receipt()?;
-    let parcel = Parcel { receipt: site.box_key().sign_receipt(&receipt)?, visitor: receipt.visitor_statement.clone() };
+    let parcel = Parcel { receipt: site.box_key().sign_receipt(&receipt)?, visitor: receipt.visitor_statement.clone(), earlier: Vec::new() };
     write(out, Typ::Authority.name(), &site.authority()?)?;
     write::<SitePolicy>(out, Typ::Policy.name(), &site.policy())?;
     write::<Entitlement>(out, Typ::Entitlement.name(), &site.person())?;
     write::<Ask>(out, Typ::Ask.name(), &site.ask())?;
     write::<Grant>(out, Typ::Grant.name(), &site.grant())?;
+    write::<Ring>(out, Typ::Ring.name(), &site.ring())?;
     write::<Time>(out, Typ::Time.name(), &site.time())?;
     write::<Statement>(out, Typ::Statement.name(), &site.statement())?;
     write::<Beat>(out, Typ::Beat.name(), &site.beat())?;

@@ -136,7 +136,7 @@ fn receipts_hold_both_sides_or_say_that_they_do_not() {
         ctl(&args)
     };
     let parcel = |receipt: &parloir_pass::Receipt, visitor: Option<String>| {
-        serde_json::to_string(&Parcel { receipt: key.sign_receipt(receipt).unwrap(), visitor }).unwrap()
+        serde_json::to_string(&Parcel { receipt: key.sign_receipt(receipt).unwrap(), visitor, earlier: Vec::new() }).unwrap()
     };
     let file = bench.write("parcel.json", parcel(&receipt, receipt.visitor_statement.clone()));
     let told = said(&verify(&file, true));

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use parloir_issuer::example::{DEVICE, Example, NOW, SITE};
 use parloir_issuer::{authority, sign};
-use parloir_pass::{Ask, Authority, Beat, Deny, Document, Entitlement, Grant, Parcel, Receipt, SitePolicy, Statement, Time, Typ};
+use parloir_pass::{Ask, Authority, Beat, Deny, Document, Entitlement, Grant, Parcel, Receipt, Ring, SitePolicy, Statement, Time, Typ};
 use parloir_seal::{Clock, Keyring, PublicKey, jws, random};
 use serde_json::{Map, Value};
 
@@ -107,6 +107,7 @@ fn each_example_verifies_once_it_is_signed() {
         bench_direct: false,
     };
     parloir_pass::rules::grant_within(&grant, &bounds).unwrap();
+    ring.ring(sign(&example::<Ring>(), &site.grant).unwrap().as_bytes(), &DEVICE, clock).unwrap();
     ring.beat(sign(&example::<Beat>(), &site.grant).unwrap().as_bytes(), &grant, clock).unwrap();
     ring.deny(sign(&example::<Deny>(), &site.deny).unwrap().as_bytes(), clock).unwrap();
     ring.time(sign(&example::<Time>(), &site.grant).unwrap().as_bytes(), &DEVICE, &site.time().nonce).unwrap();
@@ -121,7 +122,7 @@ fn each_example_verifies_once_it_is_signed() {
     let party = &grant.parties[0];
     let statement = jws::statement(parcel.visitor.unwrap().as_bytes(), &party.statement_key, &grant.call).unwrap();
     assert_eq!(statement, example::<Statement>());
-    parloir_pass::rules::receipt_holds(&receipt, Some(&statement)).unwrap();
+    parloir_pass::rules::receipt_holds(&receipt, &[statement]).unwrap();
 }
 
 /// As much of JSON Schema 2020-12 as our schemas use; a keyword that it does not know fails the test.

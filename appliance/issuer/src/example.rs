@@ -4,7 +4,7 @@
 
 use parloir_pass::{
     Ask, Authority, AuthorityKey, Beat, Booking, Bytes32, Class, ClassRule, Contact, Deny, DenyTarget, Entitlement, Gap, Grant,
-    Id, Media, Party, Receipt, RelayCredentials, Role, Route, SitePolicy, Statement, Ticket128, Time, VERSION, Window,
+    Id, Media, Party, Receipt, RelayCredentials, Ring, Role, Route, SitePolicy, Statement, Ticket128, Time, VERSION, Window,
 };
 use parloir_seal::{BoxKey, Refused, Roots, UnsealKey};
 use parloir_wire::door_record::DoorRecord;
@@ -216,6 +216,24 @@ impl Example {
             nonce: id(0x71),
             gate_nonce: id(0x72),
             certificate: CERTIFICATE,
+            ring: None,
+            regrant: None,
+        }
+    }
+
+    /// An incoming call.
+    #[must_use]
+    pub fn ring(&self) -> Ring {
+        Ring {
+            v: VERSION,
+            site: SITE,
+            device: DEVICE,
+            ring: id(0x81),
+            person: PERSON,
+            contact: ANA,
+            class: Class::Family,
+            media: Media::Video,
+            at: NOW,
         }
     }
 
@@ -327,6 +345,8 @@ impl Example {
             wall_start: NOW,
             ledger_head: Bytes32([0x1e; 32]),
             visitor_statement: Some(sign::sign(&self.statement(), &self.visitor)?),
+            regrants: Vec::new(),
+            earlier_statements: Vec::new(),
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Owns: the question, the answer, its renewal and its end.
+//! Owns: the ring, the question, the answer, its renewal and its end.
 //! Never: the layout of the ticket (wire has it; here it is 128 bytes).
 //! Called by: core, seal, rules, the issuer, facility.
 
@@ -36,6 +36,36 @@ pub struct Ask {
     pub gate_nonce: Id,
     /// SHA-256 of the DER of the certificate made for this visit (RFC 8122).
     pub certificate: Bytes32,
+    /// The ring that the person answered; null: the person calls.
+    pub ring: Option<Id>,
+    /// The live grant that the wanted one shall replace for the time that is left, because the visitor's page has another certificate;
+    /// null: nothing is live.
+    pub regrant: Option<Id>,
+}
+
+/// Somebody calls a person. Signed by a grant key, sealed to the box. It opens nothing: it asks the person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Ring {
+    /// Version, 1.
+    pub v: u32,
+    /// The site.
+    pub site: Id,
+    /// The box.
+    pub device: Id,
+    /// This ring; a box rings once for it.
+    pub ring: Id,
+    /// Who is called.
+    pub person: Id,
+    /// Who calls.
+    pub contact: Id,
+    /// Class of the contact.
+    pub class: Class,
+    /// What the call may carry; the person may answer with less.
+    pub media: Media,
+    /// When the caller pressed, Unix seconds UTC; a box takes none that is older than 60 s.
+    pub at: i64,
 }
 
 /// Answers one Ask. Signed by a grant key, sealed to the box.
@@ -158,7 +188,7 @@ pub struct Deny {
     /// Words of a member of staff for the person, empty if none.
     #[cfg_attr(feature = "schema", schemars(length(max = 400)))]
     pub words: String,
-    /// Stable code, such as `VisitorDeclined`, `VisitorAbsent`, `NotEntitled`, `NoBooking`, `Revoked`.
+    /// Stable code, such as `VisitorDeclined`, `VisitorAbsent`, `NotEntitled`, `NoBooking`, `Revoked`, `CallerGone`.
     pub code: String,
 }
 
@@ -177,6 +207,8 @@ pub enum DenyTarget {
     Person(Id),
     /// A box.
     Device(Id),
+    /// A ring: the caller gave up, or staff stopped it.
+    Ring(Id),
 }
 
 /// What time it is, in answer to the box's nonce. Signed by a grant key.
@@ -203,6 +235,14 @@ impl Document for Ask {
     const TYP: Typ = Typ::Ask;
     fn check(&self) -> Result<(), Broken> {
         version(self.v)
+    }
+}
+
+impl Document for Ring {
+    const TYP: Typ = Typ::Ring;
+    fn check(&self) -> Result<(), Broken> {
+        version(self.v)?;
+        need(self.at > 0, "MalformedDocument", "at", "before 1970")
     }
 }
 

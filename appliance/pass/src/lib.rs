@@ -19,7 +19,7 @@ pub mod words;
 use core::fmt;
 
 pub use authority::{Always, Authority, AuthorityKey};
-pub use grant::{Ask, Beat, Deny, DenyTarget, Grant, Party, RelayCredentials, Time};
+pub use grant::{Ask, Beat, Deny, DenyTarget, Grant, Party, RelayCredentials, Ring, Time};
 pub use ids::{Bytes32, Id, Ticket128};
 pub use person::{Booking, Contact, Entitlement, Window};
 pub use policy::{ClassRule, SitePolicy};

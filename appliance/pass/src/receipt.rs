@@ -53,7 +53,7 @@ pub struct Receipt {
     pub receipt: Id,
     /// The call.
     pub call: Id,
-    /// The grant, if one came.
+    /// The grant that opened the doors, if one came.
     pub grant: Option<Id>,
     /// Who called.
     pub person: Id,
@@ -88,8 +88,15 @@ pub struct Receipt {
     pub wall_start: i64,
     /// Head of the ledger's hash chain (SHA-256) when the receipt was made.
     pub ledger_head: Bytes32,
-    /// The visitor's last Statement, compact JWS.
+    /// The visitor's last Statement, compact JWS, under the last grant.
     pub visitor_statement: Option<String>,
+    /// The grants that replaced the first, in order, at most 4.
+    #[cfg_attr(feature = "schema", schemars(length(max = 4)))]
+    pub regrants: Vec<Id>,
+    /// The visitor's last Statement under each grant that was replaced, compact JWS, in order, at most 4; a grant under which none came
+    /// has none here. What the visitor saw is the sum of these and of `visitor_statement`.
+    #[cfg_attr(feature = "schema", schemars(length(max = 4)))]
+    pub earlier_statements: Vec<String>,
 }
 
 /// A time without media at both ends, ms since the Ask.
@@ -103,7 +110,7 @@ pub struct Gap {
     pub to_ms: u64,
 }
 
-/// What travels on the topic `receipt` inside the seal: both JWS, side by side.
+/// What travels on the topic `receipt` inside the seal: the JWS of both ends, side by side.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -112,6 +119,9 @@ pub struct Parcel {
     pub receipt: String,
     /// The visitor's last Statement, compact JWS; the same text as in the Receipt.
     pub visitor: Option<String>,
+    /// Those under earlier grants; the same texts as in the Receipt.
+    #[cfg_attr(feature = "schema", schemars(length(max = 4)))]
+    pub earlier: Vec<String>,
 }
 
 impl fmt::Debug for Parcel {
@@ -120,6 +130,8 @@ impl fmt::Debug for Parcel {
     }
 }
 
+/// Most grants of a visit that replace an earlier one.
+pub const MAX_REGRANTS: usize = 4;
 /// Most gaps of a Receipt.
 pub const MAX_GAPS: usize = 256;
 /// Most bytes of a Statement's compact JWS.
@@ -141,7 +153,12 @@ impl Document for Receipt {
         need(self.gaps.iter().all(|g| g.from_ms <= g.to_ms), "MalformedDocument", "gaps", "ends before it starts")?;
         let ordered = self.gaps.windows(2).all(|pair| pair[0].to_ms <= pair[1].from_ms);
         need(ordered, "MalformedDocument", "gaps", "not ascending, or overlapping")?;
-        let short = self.visitor_statement.as_ref().is_none_or(|s| s.len() <= MAX_STATEMENT);
-        need(short, "MalformedDocument", "visitor_statement", "longer than 2048 bytes")
+        let short = |s: &String| s.len() <= MAX_STATEMENT;
+        let last = self.visitor_statement.as_ref().is_none_or(short);
+        need(last, "MalformedDocument", "visitor_statement", "longer than 2048 bytes")?;
+        need(self.regrants.len() <= MAX_REGRANTS, "MalformedDocument", "regrants", "more than 4")?;
+        need(self.regrants.is_empty() || self.grant.is_some(), "MalformedDocument", "regrants", "without a grant to replace")?;
+        need(self.earlier_statements.len() <= self.regrants.len(), "MalformedDocument", "earlier_statements", "more than regrants")?;
+        need(self.earlier_statements.iter().all(short), "MalformedDocument", "earlier_statements", "longer than 2048 bytes")
     }
 }

@@ -26,7 +26,7 @@ pub struct Bounds<'a> {
 /// The first rule that it breaks.
 pub fn grant_within(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
     answers(grant, bounds.ask)?;
-    entitled(grant, bounds.entitlement)?;
+    entitled(grant, bounds)?;
     by_policy(grant, bounds)?;
     by_authority(grant, bounds.authority)?;
     far_ends(grant, bounds)
@@ -45,14 +45,16 @@ fn answers(grant: &Grant, ask: &Ask) -> Result<(), Broken> {
     same(grant.box_certificate == ask.certificate, "box_certificate")
 }
 
-fn entitled(grant: &Grant, entitlement: &Entitlement) -> Result<(), Broken> {
+fn entitled(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
+    let entitlement = bounds.entitlement;
     let may = |holds, field, rule| need(holds, "GrantNotEntitled", field, rule);
     may(grant.site == entitlement.site, "site", "the entitlement is for another site")?;
     may(grant.device == entitlement.device, "device", "the entitlement is for another box")?;
     may(grant.person == entitlement.person, "person", "the entitlement is another person's")?;
     let contact =
         entitlement.contact(&grant.contact).ok_or(Broken::new("GrantNotEntitled", "contact", "is no contact of the person"))?;
-    may(contact.outgoing, "contact", "may not be called by the person")?;
+    let direction = if bounds.ask.ring.is_some() { contact.incoming } else { contact.outgoing };
+    may(direction, "contact", "may not be called by the person, or may not call in")?;
     may(grant.class == contact.class, "class", "not the contact's class")?;
     may(grant.media <= contact.media, "media", "more than the contact's media")
 }
@@ -118,19 +120,24 @@ fn far_ends(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
 /// Seconds by which the two sides of a receipt may differ: each tells only once a second, and each stops 2 s after the last frame.
 const SLACK_S: u64 = 3;
 
-/// Whether a receipt can be true: counted no more than there was time for, and no more than the visitor saw.
+/// Whether a receipt can be true: counted no more than there was time for, and no more than the visitor saw under all grants together.
+/// `statements` are the visitor's that the receipt holds, verified, in any order; none: only the box's own figures are judged.
 ///
 /// # Errors
 /// The first rule that it breaks.
-pub fn receipt_holds(receipt: &Receipt, statement: Option<&Statement>) -> Result<(), Broken> {
+pub fn receipt_holds(receipt: &Receipt, statements: &[Statement]) -> Result<(), Broken> {
     let may = |holds, field, rule| need(holds, "ReceiptDoesNotHold", field, rule);
     let counted = u64::from(receipt.seconds_counted);
-    let slack = SLACK_S * (1 + receipt.gaps.len() as u64);
+    let slack = SLACK_S * (1 + receipt.gaps.len() as u64 + receipt.regrants.len() as u64);
     // The fair clock needs both ends: without the first picture of either there is nothing to count.
     let both = receipt.first_decoded_here_ms.zip(receipt.first_decoded_there_ms);
     let most_ms = both.map_or(0, |(here, there)| receipt.ended_ms.saturating_sub(here.max(there)));
     may(counted * 1000 <= most_ms + 1000, "seconds_counted", "more than the time between first media and end")?;
-    let Some(statement) = statement else { return Ok(()) };
-    may(statement.call == receipt.call, "visitor_statement", "the visitor's statement is about another call")?;
-    may(counted <= statement.decoded_ms / 1000 + slack, "seconds_counted", "more than the visitor says that the page decoded")
+    if statements.is_empty() {
+        return Ok(());
+    }
+    let same = statements.iter().all(|s| s.call == receipt.call);
+    may(same, "visitor_statement", "the visitor's statement is about another call")?;
+    let seen_ms = statements.iter().fold(0_u64, |sum, s| sum.saturating_add(s.decoded_ms));
+    may(counted <= seen_ms / 1000 + slack, "seconds_counted", "more than the visitor says that the page decoded")
 }

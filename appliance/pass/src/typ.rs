@@ -27,7 +27,7 @@ pub enum Typ {
     Grant,
     /// A time statement that echoes the box's nonce.
     Time,
-    /// Reserved: an incoming call for a person.
+    /// An incoming call for a person.
     Ring,
     /// Reserved: a sealed code with a person tag.
     SignIn,
@@ -112,7 +112,7 @@ impl Typ {
     /// Whether only the name exists, so that every document of this kind is refused.
     #[must_use]
     pub const fn is_reserved(self) -> bool {
-        matches!(self, Self::Agenda | Self::Ring | Self::SignIn | Self::Export)
+        matches!(self, Self::Agenda | Self::SignIn | Self::Export)
     }
 }
 

@@ -6,7 +6,7 @@ use parloir_issuer::example::{Example, id};
 use parloir_pass::rules::{Bounds, grant_within, receipt_holds};
 use parloir_pass::{
     Ask, Authority, Broken, Bytes32, Class, Entitlement, Gap, Grant, Media, Party, Receipt, RelayCredentials, Role, Route,
-    SitePolicy,
+    SitePolicy, Statement,
 };
 
 /// All five documents of one visit, to be changed one at a time.
@@ -172,10 +172,10 @@ fn the_relay_is_the_only_way_out() {
 #[test]
 fn receipts_that_cannot_be_true() {
     let site = Example::default();
-    let judge = |change: &dyn Fn(&mut Receipt), statement| {
+    let judge = |change: &dyn Fn(&mut Receipt), statement: Option<&Statement>| {
         let mut receipt = site.receipt().unwrap();
         change(&mut receipt);
-        receipt_holds(&receipt, statement).map_err(|b| b.field)
+        receipt_holds(&receipt, statement.copied().as_slice()).map_err(|b| b.field)
     };
     let said = site.statement();
     assert_eq!(judge(&|_| (), Some(&said)), Ok(()));

@@ -3,7 +3,8 @@
 //! Called by: arbiter, parloirctl.
 
 use parloir_pass::{
-    Authority, AuthorityKey, Beat, Bytes32, Class, Deny, Document, Entitlement, Grant, Id, Role, SitePolicy, Ticket128, Time, Typ,
+    Authority, AuthorityKey, Beat, Bytes32, Class, Deny, Document, Entitlement, Grant, Id, Ring, Role, SitePolicy, Ticket128, Time,
+    Typ,
 };
 use parloir_wire::ticket::Ticket;
 
@@ -107,6 +108,18 @@ impl Keyring {
         let (deny, _) = self.verify::<Deny>(compact, clock)?;
         self.of_site(Typ::Deny, &deny.site)?;
         Ok(deny)
+    }
+
+    /// Verifies a Ring for this box, by a grant key that may sign for its class. Whether it may ring now is core's question.
+    ///
+    /// # Errors
+    /// See [`Code`].
+    pub fn ring(&self, compact: &[u8], device: &Id, clock: Clock) -> Result<Ring, Refused> {
+        let (ring, key) = self.verify::<Ring>(compact, clock)?;
+        self.of_site(Typ::Ring, &ring.site)?;
+        of_device(Typ::Ring, &ring.device, device)?;
+        within(key, Typ::Ring.name(), ring.class, 0)?;
+        Ok(ring)
     }
 
     /// Verifies a Time statement that echoes this box's nonce. The key's own last day is judged by the statement's time, for no other is trusted yet.

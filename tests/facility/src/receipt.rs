@@ -63,7 +63,7 @@ fn compare(visit: &Visit, receipt: &Receipt, statement: Option<&Statement>, erro
     {
         errors.push("names a grant that was not given for this visit".to_owned());
     }
-    if let Err(broken) = rules::receipt_holds(receipt, statement) {
+    if let Err(broken) = rules::receipt_holds(receipt, statement.copied().as_slice()) {
         errors.push(broken.to_string());
     }
 }

@@ -37,7 +37,7 @@ fn bench(name: &str, tamper: Option<Tamper>) -> Bench {
     let dir = std::env::temp_dir().join(format!("parloir-desk-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&dir);
     let url = "turn:192.0.2.1:3478?transport=udp".to_owned();
-    let options = Options { device: None, site: None, relays: vec![url.clone()], names: vec![], now: NOON_S, zone_minutes: 0 };
+    let options = Options { relays: vec![url.clone()], now: NOON_S, ..Options::default() };
     let site = provision(&dir, &options).unwrap();
     let relays = Relays { urls: vec![url], secret: b"north".to_vec() };
     let now = Now { mono_ms: 1_000_000, unix_ms: NOON_S * 1000 };
@@ -118,6 +118,8 @@ impl Bench {
             nonce: random::id().unwrap(),
             gate_nonce: random::id().unwrap(),
             certificate: Bytes32([0xb0; 32]),
+            ring: None,
+            regrant: None,
         }
     }
     fn sealed(&self, typ: Typ, plain: &[u8]) -> Vec<u8> {
@@ -365,6 +367,8 @@ fn receipt(ask: &Ask, grant: Option<Id>, counted: u32, statement: Option<String>
         wall_start: NOON_S,
         ledger_head: Bytes32([1; 32]),
         visitor_statement: statement,
+        regrants: Vec::new(),
+        earlier_statements: Vec::new(),
     }
 }
 
@@ -375,7 +379,7 @@ fn a_receipt_is_believed_only_whole() {
     let forged = sign(&statement(ask.call, 5, 30_000), &Secret::new(&[3; 32])).unwrap();
     let mut judge = |receipt: Receipt, beside: Option<&String>| {
         let signed = b.box_key().sign_receipt(&receipt).unwrap();
-        let parcel = Parcel { receipt: signed, visitor: beside.cloned() };
+        let parcel = Parcel { receipt: signed, visitor: beside.cloned(), earlier: Vec::new() };
         let body = b.sealed(Typ::Receipt, &serde_json::to_vec(&parcel).unwrap());
         let out = b.from_box("receipt", body);
         assert!(matches!(&out.says[0].1, Says::Receipt { .. }));
@@ -398,7 +402,7 @@ fn a_receipt_is_believed_only_whole() {
         assert!(!judge(receipt, beside).0, "{what}");
     }
     let strange = BoxKey::new(&[1; 32]).sign_receipt(&receipt(&ask, id, 30, None)).unwrap();
-    let body = b.sealed(Typ::Receipt, &serde_json::to_vec(&Parcel { receipt: strange, visitor: None }).unwrap());
+    let body = b.sealed(Typ::Receipt, &serde_json::to_vec(&Parcel { receipt: strange, visitor: None, earlier: Vec::new() }).unwrap());
     assert!(b.from_box("receipt", body).refused().contains("UnknownKey"));
 }
 

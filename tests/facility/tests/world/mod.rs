@@ -82,7 +82,7 @@ impl World {
         let dir = Dir::new(name);
         let at = dir.path();
         let relay = "turn:127.0.0.1:3478?transport=udp".to_owned();
-        let options = Options { device: None, site: None, relays: vec![relay], names: vec![], now: unix_s(), zone_minutes: 0 };
+        let options = Options { relays: vec![relay], now: unix_s(), ..Options::default() };
         let site = provision(at, &options).unwrap();
         let (mosquitto, port) = mosquitto(at);
         std::fs::write(at.join("turn.secret"), "north\n").unwrap();
@@ -165,6 +165,8 @@ impl World {
             nonce: random::id().unwrap(),
             gate_nonce: random::id().unwrap(),
             certificate,
+            ring: None,
+            regrant: None,
         }
     }
 
@@ -176,7 +178,7 @@ impl World {
 
     pub fn sealed_receipt(&self, receipt: &Receipt) -> Vec<u8> {
         let signed = self.box_key().sign_receipt(receipt).unwrap();
-        let parcel = Parcel { receipt: signed, visitor: receipt.visitor_statement.clone() };
+        let parcel = Parcel { receipt: signed, visitor: receipt.visitor_statement.clone(), earlier: receipt.earlier_statements.clone() };
         let to = self.keyring().facility_seal();
         sealed::seal(Typ::Receipt, &self.site.device, &to, &serde_json::to_vec(&parcel).unwrap()).unwrap()
     }
