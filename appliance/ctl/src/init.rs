@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use parloir_issuer::{Options, provision};
+use parloir_issuer::{Family, Options, provision};
 use parloir_pass::Id;
 
 use crate::Fault;
@@ -35,6 +35,15 @@ pub struct Args {
     /// Minutes east of UTC of the site.
     #[arg(long, value_name = "MINUTES", default_value_t = 60, allow_negative_numbers = true)]
     zone_minutes: i32,
+    /// How often the facility renews a live visit, seconds.
+    #[arg(long, value_name = "S", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    beat_every: u32,
+    /// How long a visit goes on when a renewal is missing, seconds.
+    #[arg(long, value_name = "S", default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    beat_grace: u32,
+    /// Longest visit, seconds.
+    #[arg(long, value_name = "S", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..=14100))]
+    longest: u32,
     /// Instant that windows and key dates count from, Unix seconds UTC [default: now]
     #[arg(long, value_name = "UNIX")]
     now: Option<i64>,
@@ -54,6 +63,7 @@ pub fn run(args: &Args) -> Result<(), Fault> {
         names: args.name.clone(),
         now: args.now.unwrap_or_else(clock),
         zone_minutes: args.zone_minutes,
+        family: Family { longest_s: args.longest, beat_every_s: args.beat_every, beat_grace_s: args.beat_grace },
     };
     let site = provision(&args.dir, &options)?;
     println!("site {}\ndevice {}\ndir {}", site.site, site.device, args.dir.display());

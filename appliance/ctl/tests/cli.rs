@@ -176,6 +176,22 @@ fn lint_says_what_to_correct() {
 }
 
 #[test]
+fn init_writes_the_figures_of_the_policy_that_it_is_given() {
+    let bench = Bench::new();
+    let dir = bench.path("quick");
+    let figures = ["--beat-every", "2", "--beat-grace", "4", "--longest", "120"];
+    let (status, _, stderr) = ctl(&[["init", "--dir", &dir].as_slice(), &figures].concat());
+    assert_eq!(status, 0, "{stderr}");
+    let policy: Value = serde_json::from_slice(&fs::read(bench.path("quick/site/policy.json")).unwrap()).unwrap();
+    let family = &policy["classes"][0];
+    let told = ["beat_every_s", "beat_grace_s", "longest_s", "make_good_s"].map(|name| family[name].as_u64().unwrap());
+    assert_eq!(told, [2, 4, 120, 120]);
+    let person = Site::load(&bench.dir.join("quick")).unwrap().person;
+    assert!(person.contacts.iter().any(|c| c.incoming), "somebody may ring the cell");
+    assert_eq!(ctl(&["init", "--dir", &bench.path("none"), "--longest", "0"]).0, 2);
+}
+
+#[test]
 fn init_refuses_to_overwrite() {
     let bench = Bench::new();
     refused(&ctl(&["init", "--dir", bench.dir.to_str().unwrap()]), "File");

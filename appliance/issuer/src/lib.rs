@@ -12,6 +12,6 @@ pub mod site;
 pub mod tls;
 
 pub use error::Fault;
-pub use provision::{Options, provision};
+pub use provision::{Family, Options, provision};
 pub use sign::{Secret, authority, door_record, sign, ticket};
 pub use site::Site;

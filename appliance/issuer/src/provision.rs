@@ -22,7 +22,7 @@ const KEY_LIFE_S: i64 = 2 * 365 * 86_400;
 const DAY_S: i64 = 86_400;
 
 /// What to provision.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The box; random if `None`.
     pub device: Option<Id>,
@@ -36,6 +36,26 @@ pub struct Options {
     pub now: i64,
     /// Minutes east of UTC.
     pub zone_minutes: i32,
+    /// Figures of class family in the policy.
+    pub family: Family,
+}
+
+/// What the policy of a new site says of class family.
+#[derive(Clone, Copy, Debug)]
+pub struct Family {
+    /// Longest slot, seconds of the fair clock.
+    pub longest_s: u32,
+    /// How often a live grant is renewed, seconds.
+    pub beat_every_s: u32,
+    /// How long a visit goes on after a missing beat, seconds.
+    pub beat_grace_s: u32,
+}
+
+impl Default for Family {
+    /// Half an hour, renewed every 20 s, a minute of grace.
+    fn default() -> Self {
+        Self { longest_s: 1800, beat_every_s: 20, beat_grace_s: 60 }
+    }
 }
 
 /// Makes the whole tree under `dir`: `roots/`, `site/`, `box/`, `tls/`, `roots.bin`. Secret files are 0600.
@@ -123,14 +143,16 @@ fn write_site(dir: &Path, id: Id, roots: &[Secret; 3], policy: &SitePolicy, pers
     files::write_json(&at.join("entitlement.json"), person)
 }
 
-/// The policy of a new site: class family, half an hour, free, nobody records or watches.
+/// The policy of a new site: class family, free, nobody records or watches.
 fn policy(site: Id, options: &Options) -> SitePolicy {
+    let Family { longest_s, beat_every_s, beat_grace_s } = options.family;
     let family = ClassRule {
         class: Class::Family,
-        longest_s: 1800,
-        beat_every_s: 20,
-        beat_grace_s: 60,
-        make_good_s: 300,
+        longest_s,
+        beat_every_s,
+        beat_grace_s,
+        // A make-good longer than the visit is refused by the linter.
+        make_good_s: longest_s.min(300),
         recording: false,
         monitoring: false,
         price: String::new(),

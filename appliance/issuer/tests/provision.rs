@@ -28,14 +28,7 @@ impl Drop for Dir {
 }
 
 fn options() -> Options {
-    Options {
-        device: None,
-        site: None,
-        relays: vec!["turn:127.0.0.1:3478?transport=udp".into()],
-        names: vec![],
-        now: NOW,
-        zone_minutes: 60,
-    }
+    Options { relays: vec!["turn:127.0.0.1:3478?transport=udp".into()], now: NOW, zone_minutes: 60, ..Options::default() }
 }
 
 fn files_under(dir: &Path) -> Vec<PathBuf> {

@@ -68,7 +68,7 @@ impl House {
         users(&dir);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let relays = vec!["turn:127.0.0.1:3478?transport=udp".to_owned()];
-        let options = Options { device: None, site: None, relays, names: vec![], now: now.cast_signed(), zone_minutes: 0 };
+        let options = Options { relays, now: now.cast_signed(), ..Options::default() };
         let site = parloir_issuer::provision(&dir.join("keys"), &options).unwrap();
         for name in ["ask.key", "unseal.key"] {
             own(&dir.join("keys/box").join(name), ARBITER);
