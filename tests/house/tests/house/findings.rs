@@ -1,9 +1,24 @@
-//! Owns: that every finding of `tests/regress/findings.md` still has its test.
+//! Owns: that every test which `tests/regress/findings.md` or `docs/security.md` names is there.
 //! Never: runs them; their rooms do.
 //! Called by: `scripts/test house`.
 
 use parloir_house::root;
 use std::fs::read_to_string;
+
+/// Tests named as `path::name` in backquotes in this line.
+fn named(line: &str) -> impl Iterator<Item = (&str, &str)> {
+    line.split('`').skip(1).step_by(2).filter_map(|word| word.split_once("::"))
+}
+
+fn resolve(line: &str, path: &str, name: &str) {
+    let source = read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}; named by: {line}"));
+    let declared = format!("fn {name}(");
+    let at = source.find(&declared).unwrap_or_else(|| panic!("{path} has no test {name}; named by: {line}"));
+    let start = source[..at].rfind('\n').unwrap_or(0);
+    let marks = |l: &&str| l.trim_start().starts_with("#[") || l.trim_start().starts_with("//");
+    let is_test = source[..start].lines().rev().take_while(marks).any(|l| l.contains("test"));
+    assert!(is_test, "{path}::{name} is no test; named by: {line}");
+}
 
 #[test]
 fn every_finding_has_its_test() {
@@ -11,9 +26,22 @@ fn every_finding_has_its_test() {
     let rows: Vec<&str> = findings.lines().filter(|line| line.starts_with("| ") && line.contains("::")).collect();
     assert!(rows.len() >= 12, "only {} findings are read", rows.len());
     for row in rows {
-        let test = row.split('`').rev().nth(1).expect("a test in backquotes at the end");
-        let (path, name) = test.split_once("::").expect("path::name");
-        let source = read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{path}: {e}; named by: {row}"));
-        assert!(source.contains(&format!("fn {name}(")), "{path} has no test {name}; named by: {row}");
+        let (path, name) = named(row).last().expect("path::name in backquotes at the end");
+        resolve(row, path, name);
     }
+}
+
+#[test]
+fn every_property_has_its_tests() {
+    let page = read_to_string(root().join("docs/security.md")).expect("the properties");
+    let rows =
+        page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Property") && !line.starts_with("| ---"));
+    let mut count = 0;
+    for row in rows {
+        let tests: Vec<_> = named(row).collect();
+        assert!(!tests.is_empty(), "a property without a test: {row}");
+        tests.into_iter().for_each(|(path, name)| resolve(row, path, name));
+        count += 1;
+    }
+    assert!(count >= 25, "only {count} properties are read");
 }
