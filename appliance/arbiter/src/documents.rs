@@ -4,7 +4,7 @@
 
 use parloir_core::{Event, TicketFacts};
 use parloir_pass::receipt::Parcel;
-use parloir_pass::{Ask, DenyTarget, Entitlement, Grant, Id, Receipt, Typ};
+use parloir_pass::{Ask, Bytes32, DenyTarget, Entitlement, Grant, Id, Receipt, Typ};
 use parloir_seal::{BoxKey, Clock, Code, Keyring, Refused, Roots, UnsealKey, jws, sealed};
 use parloir_wire::door_record;
 use parloir_wire::ticket::{Kind, Ticket};
@@ -51,6 +51,8 @@ pub enum Opened {
     Event(Box<Event>, Keep),
     /// For gate, which checks it itself.
     DoorRecord(Box<[u8; door_record::SIZE]>),
+    /// The facility's hint that a call needs another grant: unsigned, so the core only asks.
+    Again(Id),
     /// Its signer is not known yet: it waits for the Authority.
     Waits,
 }
@@ -103,7 +105,20 @@ pub struct Documents {
     time_nonce: Option<Id>,
     /// The grant that the core admitted last.
     admitted: Option<Grant>,
+    /// Statement keys (thumbprints) of the grants that it replaced in the same visit.
+    replaced: Vec<Bytes32>,
 }
+
+/// The facility's hint, `again` (docs/mqtt.md).
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Hint {
+    v: u32,
+    call: Id,
+}
+
+/// Longest hint.
+const MAX_HINT: usize = 256;
 
 impl Documents {
     /// Reads the box's keys: `ask.key`, `unseal.key` (32 raw bytes, mode 0600), `device.id`, `site.id`, `roots.bin`.
@@ -122,6 +137,7 @@ impl Documents {
             denied: BTreeSet::new(),
             time_nonce: None,
             admitted: None,
+            replaced: Vec::new(),
         })
     }
 
@@ -158,9 +174,17 @@ impl Documents {
     pub fn keep(&mut self, keep: &Keep) {
         match keep {
             Keep::Authority(keyring, _) => self.keyring = Some(*keyring.clone()),
-            Keep::Grant(grant) => self.admitted = Some(*grant.clone()),
+            Keep::Grant(grant) => self.admit(grant),
             Keep::Policy(..) | Keep::Nothing => {}
         }
+    }
+
+    fn admit(&mut self, grant: &Grant) {
+        match self.admitted.take().filter(|old| old.call == grant.call) {
+            Some(old) => self.replaced.extend(thumbprints(&old)),
+            None => self.replaced.clear(),
+        }
+        self.admitted = Some(grant.clone());
     }
 
     /// Bodies that waited for an Authority, each under its kind, the policy first.
@@ -177,6 +201,9 @@ impl Documents {
             let record = body.try_into().map_err(|_| NotOpened::new("MalformedDocument", "door-record: not 256 bytes"))?;
             return Ok(Opened::DoorRecord(Box::new(record)));
         }
+        if kind == "again" {
+            return hint(&body);
+        }
         let typ: Typ = kind.parse().map_err(|_| NotOpened::new("UnknownKind", "no document of this kind comes to a box"))?;
         if typ == Typ::Authority {
             return self.authority(body);
@@ -189,10 +216,11 @@ impl Documents {
             Typ::Entitlement => self.entitlement(keyring, &body, clock),
             Typ::Grant => self.grant(keyring, &body, clock),
             Typ::Deny => self.deny(keyring, &body, clock),
+            Typ::Ring => self.ring(keyring, &body, clock),
             Typ::Beat => return self.beat(keyring, &body, clock),
             Typ::Time => return self.time(keyring, &body),
             Typ::Statement => return self.statement(&body),
-            Typ::Authority | Typ::Agenda | Typ::Ask | Typ::Ring | Typ::SignIn | Typ::Export | Typ::Receipt => {
+            Typ::Authority | Typ::Agenda | Typ::Ask | Typ::SignIn | Typ::Export | Typ::Receipt => {
                 return Err(NotOpened::new("UnknownKind", "no document of this kind comes to a box in this release"));
             }
         };
@@ -235,6 +263,12 @@ impl Documents {
         Ok(Opened::Event(Box::new(Event::Grant { grant: Box::new(grant), key, ticket }), keep))
     }
 
+    fn ring(&self, keyring: &Keyring, body: &[u8], clock: Clock) -> Result<Opened, Refused> {
+        let plain = sealed::open(Typ::Ring, &self.device, &self.unseal, body)?;
+        let ring = keyring.ring(&plain, &self.device, clock)?;
+        Ok(Opened::Event(Box::new(Event::Ring(ring)), Keep::Nothing))
+    }
+
     fn deny(&self, keyring: &Keyring, body: &[u8], clock: Clock) -> Result<Opened, Refused> {
         // One about a person comes sealed; a compact JWS starts with the base64url of `{"`.
         let opened;
@@ -267,7 +301,10 @@ impl Documents {
         let grant = self.admitted.as_ref().ok_or_else(|| NotOpened::new("StatementStray", "no grant was admitted"))?;
         let claim = jws::claim(body).map_err(|r| NotOpened::forged(Typ::Statement, &r))?;
         let party = grant.parties.iter().position(|p| parloir_seal::keys::thumbprint(&p.statement_key) == claim.kid);
-        let party = party.ok_or_else(|| NotOpened::new("StatementStray", "signed by no party of the grant"))?;
+        let party = party.ok_or_else(|| {
+            let late = self.replaced.contains(&claim.kid);
+            NotOpened::new("StatementStray", if late { "signed under a grant that was replaced" } else { "signed by no party of the grant" })
+        })?;
         let statement = jws::statement(body, &grant.parties[party].statement_key, &grant.call).map_err(|r| match r.code {
             Code::NotForThisCall => NotOpened::new("StatementStray", r.to_string()),
             _ => NotOpened::forged(Typ::Statement, &r),
@@ -321,6 +358,22 @@ impl Documents {
         let keyring = keyring.ok_or_else(|| Refused::new(Code::UnknownKey, typ.name(), "facility_seal", "no Authority yet"))?;
         sealed::seal(typ, &self.device, &keyring.facility_seal(), plain)
     }
+}
+
+fn hint(body: &[u8]) -> Result<Opened, NotOpened> {
+    let no = |why: String| NotOpened::new("MalformedDocument", format!("again: {why}"));
+    if body.len() > MAX_HINT {
+        return Err(no("longer than 256 bytes".to_owned()));
+    }
+    match serde_json::from_slice(body) {
+        Ok(Hint { v: 1, call }) => Ok(Opened::Again(call)),
+        Ok(_) => Err(no("not of version 1".to_owned())),
+        Err(error) => Err(no(error.to_string())),
+    }
+}
+
+fn thumbprints(grant: &Grant) -> impl Iterator<Item = Bytes32> {
+    grant.parties.iter().map(|party| parloir_seal::keys::thumbprint(&party.statement_key))
 }
 
 fn policy(keyring: &Keyring, body: Vec<u8>, clock: Clock) -> Result<Opened, Refused> {

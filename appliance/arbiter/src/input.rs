@@ -82,9 +82,12 @@ pub(crate) fn to_event(request: Request, caller: Owner, ask: Ask) -> Result<Opti
     Ok(Some(match ask {
         Ask::Attach => Event::Attach { request, caller },
         Ask::Place { contact, video, serial } => {
-            let fresh = Fresh { call: random::id()?, nonce: random::id()?, receipt: random::id()? };
-            Event::Place { request, caller, contact, video, serial, fresh }
+            Event::Place { request, caller, contact, video, serial, fresh: fresh()? }
         }
+        Ask::Answer { ring, video, serial } => {
+            Event::Answer { request, caller, ring, video, serial, fresh: fresh()? }
+        }
+        Ask::Decline(ring) => Event::Decline { request, caller, ring },
         Ask::End => Event::End { request, caller },
         Ask::Let { camera, microphone, serial } => Event::Let { request, caller, camera, microphone, serial },
         Ask::Frames => Event::Frames { request, caller },
@@ -92,11 +95,10 @@ pub(crate) fn to_event(request: Request, caller: Owner, ask: Ask) -> Result<Opti
         Ask::Focus => Event::Focus { request, caller },
         Ask::Signalling(call) => Event::Signalling { request, call },
         // The courier's own, answered before this.
-        Ask::AttachCourier
-        | Ask::Online(_)
-        | Ask::Deliver { .. }
-        | Ask::Sent(_)
-        | Ask::Answer { .. }
-        | Ask::Decline(_) => return Ok(None),
+        Ask::AttachCourier | Ask::Online(_) | Ask::Deliver { .. } | Ask::Sent(_) => return Ok(None),
     }))
+}
+
+fn fresh() -> Result<Fresh, Refused> {
+    Ok(Fresh { call: random::id()?, nonce: random::id()?, receipt: random::id()? })
 }

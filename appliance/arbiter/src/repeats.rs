@@ -41,7 +41,7 @@ impl Repeats {
 fn repeatable(entry: &Entry) -> Option<String> {
     match entry {
         Entry::Refused { code, call } => {
-            let stray = matches!(code, Code::GrantStray | Code::StatementStray);
+            let stray = matches!(code, Code::GrantStray | Code::StatementStray | Code::AgainStray);
             (stray || *call == Id::default()).then(|| code.name().to_owned())
         }
         Entry::Trouble { call, what } => Some(format!("{call} {what:?}")),

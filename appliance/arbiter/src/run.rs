@@ -236,12 +236,10 @@ impl Arbiter {
                 self.sent(id);
                 let _ = answer.send(Ok(Reply::Done));
             }
-            // Nothing rings yet.
-            Ask::Answer { .. } | Ask::Decline(_) => {
-                let _ = answer.send(Err(BusError::new(Code::NoCall.name(), Code::NoCall.hint())));
-            }
             Ask::Attach
             | Ask::Place { .. }
+            | Ask::Answer { .. }
+            | Ask::Decline(_)
             | Ask::End
             | Ask::Let { .. }
             | Ask::Frames
@@ -352,14 +350,15 @@ impl Arbiter {
                 Ok(())
             }
             Ok(Opened::Waits) => Ok(()),
+            Ok(Opened::Again(call)) => match random::id() {
+                Ok(fresh) => self.judge(Event::AskAgain { call, fresh }, Keep::Nothing).await,
+                Err(refused) => Err(NotOpened { code: "Internal", hint: refused.to_string(), forged: None }),
+            },
             Ok(Opened::Event(event, keep)) => {
                 for target in self.documents.recognise(&event) {
                     self.step(Event::DenyRestored(target)).await;
                 }
-                match self.step_keeping(*event, keep).await {
-                    None => Ok(()),
-                    Some(code) => Err(NotOpened { code: code.name(), hint: code.hint().to_owned(), forged: None }),
-                }
+                self.judge(*event, keep).await
             }
             Err(no) => {
                 tracing::warn!(kind, code = no.code, hint = no.hint, "document refused");
@@ -368,6 +367,13 @@ impl Arbiter {
                 }
                 Err(no)
             }
+        }
+    }
+
+    async fn judge(&mut self, event: Event, keep: Keep) -> Result<(), NotOpened> {
+        match self.step_keeping(event, keep).await {
+            None => Ok(()),
+            Some(code) => Err(NotOpened { code: code.name(), hint: code.hint().to_owned(), forged: None }),
         }
     }
 
@@ -386,7 +392,8 @@ impl Arbiter {
             let effects = self.core.step(now(), event);
             if let Some(keep) = keep.take() {
                 refusal = effects.iter().find_map(refused).filter(|code| !revocation || *code == Code::DocumentSite);
-                let admitted = effects.iter().any(|e| matches!(e, Effect::Ledger(Entry::Admitted { .. })));
+                let admitted = |e: &Effect| matches!(e, Effect::Ledger(Entry::Admitted { .. } | Entry::Regranted { .. }));
+                let admitted = effects.iter().any(admitted);
                 if refusal.is_none() && (admitted || !matches!(keep, Keep::Grant(_))) {
                     self.keep(&keep);
                 }

@@ -75,6 +75,7 @@ fn call(call: &core::Call) -> bus::Call {
         contact: call.contact.to_string(),
         name: call.name.clone(),
         class: call.class.clone(),
+        media: call.media.clone(),
         seconds_left: call.seconds_left,
         seconds_counted: call.seconds_counted,
         camera: call.camera,

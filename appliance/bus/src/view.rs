@@ -112,6 +112,8 @@ pub struct Call {
     pub name: String,
     /// Class of call.
     pub class: String,
+    /// `video` or `voice`: what was asked for; in `Ringing` what the caller wants.
+    pub media: String,
     /// Seconds of the slot that are left; of the fair clock once `Live`.
     pub seconds_left: u32,
     /// Seconds counted so far.

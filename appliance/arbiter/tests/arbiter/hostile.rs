@@ -106,6 +106,7 @@ fn a_hostile_courier() {
             "sign-in",
             "export",
             "signal",
+            "again",
             "GRANT",
         ];
         let bodies: [Vec<u8>; 7] = [
