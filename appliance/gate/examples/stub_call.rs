@@ -3,7 +3,8 @@
 //! Called by: `tests/gate`. Standard input is the start connection; each report is one datagram to `$STUB_REPORT`.
 //!
 //! `$STUB_MODE`: `stay` (default); at the microphone's door `hang-up` (closes the start connection and lives on) or `speak`
-//! (writes to it and lives on); at the camera's door `fork` (a child of its own keeps the clip). As arguments `stranger PATH`:
+//! (writes to it and lives on); at the camera's door `fork` (a child of its own keeps the clip); `deaf` (blocks every signal
+//! that can be blocked and does not mind a hang-up). As arguments `stranger PATH`:
 //! connects to gate's socket and exits 0 if it was greeted, 1 if it may not connect, 2 if it was hung up on.
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -33,14 +34,19 @@ fn main() {
     };
     let mut start = Some(std::io::stdin().as_fd().try_clone_to_owned().expect("start connection"));
     nix::unistd::close(0).expect("close");
+    if mode == "deaf" {
+        nix::sys::signal::SigSet::all().thread_block().expect("signals");
+    }
     report(format!("born {}", std::process::id()));
     let mut kept: Vec<OwnedFd> = Vec::new();
     while let Some(connection) = &start {
         poll(&mut [PollFd::new(connection.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).expect("poll");
         let mut bytes = [0; SIZE + 1];
         let (len, fds) = socket::receive(connection, &mut bytes).unwrap_or_default();
-        if len == 0 {
+        if len == 0 && mode != "deaf" {
             return;
+        } else if len == 0 {
+            break;
         }
         match Start::decode(&bytes[..len]).expect("start message") {
             Start::Spawned { .. } => panic!("Spawned is for gate"),

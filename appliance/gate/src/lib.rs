@@ -12,7 +12,7 @@
 //! | [`doors`] | the remote, camera, microphone, lamp |
 //! | [`launch`] | the call process: started by a connection, killed by its cgroup |
 //! | [`socket`] | sequenced packets with fds; the clock; systemd |
-#![cfg_attr(feature = "bench", doc = "| [`bench`] | bench doors; the image build refuses the feature |")]
+//! | `bench` | bench doors, with the feature of that name; the image build refuses it |
 
 /// A line for the journal, with its priority (`sd-daemon(3)`): 5 is a notice, 4 an odd world, 3 our fault.
 /// A journal that is gone is no reason to end a visit.

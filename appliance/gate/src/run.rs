@@ -19,7 +19,6 @@ use crate::{config::Config, doors, keys::Keys};
 
 const MS: u64 = 1_000_000;
 const BEAT_NS: u64 = HEARTBEAT_EVERY_MS * MS;
-const HEARD_NS: u64 = HEARTBEAT_LIMIT_MS * MS;
 
 struct Gate {
     config: Config,
@@ -33,6 +32,8 @@ struct Gate {
     /// The only connection that is served, and when its last heartbeat came.
     arbiter: Option<(OwnedFd, u64)>,
     call: Option<Call>,
+    /// The end for the call process that is to follow the one that dies.
+    again: Option<OwnedFd>,
     state: State,
     /// The last heartbeat, counted since the kernel's start.
     beat: u64,
@@ -78,8 +79,8 @@ impl Gate {
         let remotes = config.remotes.iter().map(|path| (path.clone(), None));
         #[cfg(feature = "bench")]
         let remotes = remotes.chain(config.bench.bind_remote()?);
-        let (remotes, keys, state) = (remotes.collect(), Keys::default(), State::Shut);
-        Ok(Self { config, tickets, keys, listener, signals, stopping: false, remotes, arbiter: None, call: None, state, beat: 0 })
+        let (remotes, keys, state, call, again, beat) = (remotes.collect(), Keys::default(), State::Shut, None, None, 0);
+        Ok(Self { config, tickets, keys, listener, signals, stopping: false, remotes, arbiter: None, call, again, state, beat })
     }
 
     /// Until something may be ready; while a lease lives the clock is looked at 50 times a second, so that no arithmetic of
@@ -114,13 +115,12 @@ impl Gate {
     /// What follows from time alone, and from who is no longer there.
     fn tick(&mut self) {
         let now = now();
-        self.arbiter
-            .take_if(|(arbiter, _)| socket::ready(arbiter).contains(PollFlags::POLLHUP))
-            .inspect(|_| say!(4, "arbiter hung up"));
+        let hung_up = |(arbiter, _): &mut (OwnedFd, u64)| socket::ready(arbiter).contains(PollFlags::POLLHUP);
+        self.arbiter.take_if(hung_up).inspect(|_| say!(4, "arbiter hung up"));
         let over = match &self.arbiter {
             _ if self.stopping => Some(ShutReason::GateStopped),
             None => Some(ShutReason::ArbiterGone),
-            Some((_, heard)) if now >= heard + HEARD_NS => Some(ShutReason::HeartbeatLost),
+            Some((_, heard)) if now >= heard + HEARTBEAT_LIMIT_MS * MS => Some(ShutReason::HeartbeatLost),
             Some(_) => None,
         };
         self.step(over.map_or(Event::Tick, Event::Stop));
@@ -130,6 +130,7 @@ impl Gate {
                 Some(_) | None => self.step(Event::CallDead),
             }
         }
+        self.follow();
         if now / BEAT_NS > self.beat {
             self.beat = now / BEAT_NS;
             self.tell(&FromGate::Heartbeat { count: self.beat });
@@ -156,12 +157,13 @@ impl Gate {
             (_, State::Prepared { lease, nonce, .. }) => self.tell(&FromGate::Prepared { lease, nonce }),
             (State::Gone(..), State::Open(Run { lease, .. })) => self.tell(&FromGate::Relaunched { lease }),
             (_, State::Open(Run { lease, media, .. })) => self.tell(&FromGate::Opened { lease, media, at_ns }),
-            (_, State::Gone(Run { lease, .. }, _)) => self.tell(&FromGate::CallGone { lease }),
+            (_, State::Gone(Run { lease, .. }, _)) if self.again.is_none() => self.tell(&FromGate::CallGone { lease }),
             (State::Ending { lease, reason, since }, State::Shut) => {
                 let took_ms = u32::try_from((at_ns - since) / MS).unwrap_or(u32::MAX);
+                self.again = None;
                 self.tell(&FromGate::Shut { lease, reason, at_ns, took_ms });
             }
-            (_, State::Shut | State::Falling(_) | State::Ending { .. }) => {}
+            (_, State::Shut | State::Falling(_) | State::Gone(..) | State::Ending { .. }) => {}
         }
     }
 
@@ -187,7 +189,7 @@ impl Gate {
     fn hear(&mut self) {
         let Some((arbiter, heard)) = &mut self.arbiter else { return };
         let mut bytes = [0; SIZE + 1];
-        let (len, fds) = match socket::receive(arbiter, &mut bytes) {
+        let (len, mut fds) = match socket::receive(arbiter, &mut bytes) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
             Ok((0, _)) | Err(_) => return self.arbiter = None,
             Ok(received) => received,
@@ -200,16 +202,11 @@ impl Gate {
             }
             (Ok(ToGate::Prepare { lease, serial }), [end]) if lease != [0; 16] => (lease, self.prepare(lease, serial, end)),
             (Ok(ToGate::Open { ticket }), []) => (self.state.lease().unwrap_or_default(), self.open(&ticket)),
-            (Ok(ToGate::Relaunch { lease }), [end]) => (lease, self.relaunch(lease, end)),
-            (Ok(ToGate::Close { lease }), []) => {
-                let known = must(self.state.lease() == Some(lease), GateRefusal::NoLease);
-                (lease, known.map(|()| self.step(Event::Stop(ShutReason::Asked))))
-            }
+            (Ok(ToGate::Relaunch { lease }), [_]) => (lease, self.end(lease, Event::CallEnded, fds.pop())),
+            (Ok(ToGate::Close { lease }), []) => (lease, self.end(lease, Event::Stop(ShutReason::Asked), None)),
             _ => ([0; 16], Err(GateRefusal::Malformed)),
         };
-        if let Err(why) = done {
-            self.tell(&FromGate::Refused { lease, why });
-        }
+        done.unwrap_or_else(|why| self.tell(&FromGate::Refused { lease, why }));
     }
 
     /// Gate looks for the key itself: that a call process runs is to mean that somebody here asked for it.
@@ -230,17 +227,26 @@ impl Gate {
         self.open_doors(ticket.media, Event::Admitted { media: ticket.media, ns })
     }
 
-    fn relaunch(&mut self, lease: Id, end: &OwnedFd) -> Result<(), GateRefusal> {
-        let State::Gone(run, _) = self.state else { return Err(GateRefusal::NoLease) };
-        must(run.lease == lease, GateRefusal::NoLease)?;
-        self.launch(lease, end)?;
-        self.open_doors(run.media, Event::Restarted)
+    /// Ends the call process of a lease, also one that only seems to live (stopped, caught in a loop); with `again` the next one
+    /// follows its death.
+    fn end(&mut self, lease: Id, how: Event, again: Option<OwnedFd>) -> Result<(), GateRefusal> {
+        must(self.state.lease() == Some(lease), GateRefusal::NoLease)?;
+        self.again = again;
+        self.step(how);
+        Ok(())
+    }
+
+    /// The next call process, once none lives.
+    fn follow(&mut self) {
+        let State::Gone(run, _) = self.state else { return };
+        let Some(end) = self.again.take() else { return };
+        let done = self.launch(run.lease, &end).and_then(|()| self.open_doors(run.media, Event::Restarted));
+        done.unwrap_or_else(|why| self.tell(&FromGate::Refused { lease: run.lease, why }));
     }
 
     fn launch(&mut self, lease: Id, end: &OwnedFd) -> Result<(), GateRefusal> {
-        let call = Call::start(&self.config, lease, end).inspect_err(|e| say!(4, "no call process: {e}"));
-        self.call = Some(call.map_err(|_| GateRefusal::NoCall)?);
-        Ok(())
+        self.call = Call::start(&self.config, lease, end).inspect_err(|e| say!(4, "no call process: {e}")).ok();
+        must(self.call.is_some(), GateRefusal::NoCall)
     }
 
     /// Opens the doors, or ends the lease.

@@ -41,7 +41,8 @@ pub enum ToGate {
         /** Signed by the door key. */
         ticket: Box<[u8; ticket::SIZE]>,
     },
-    /// The call process of an open lease died: start it again, at most three times in a lease. One fd beside it, as in `Prepare`.
+    /// The call process of an open lease died, or does not answer: start it again, at most three times in a lease. One that lives
+    /// is killed first, doors shut, and no `CallGone` is said of it. One fd beside it, as in `Prepare`.
     Relaunch {
         /** The open lease. */
         lease: Id,

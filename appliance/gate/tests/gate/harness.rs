@@ -205,6 +205,23 @@ impl World {
         pid
     }
 
+    /// Whether gate pets its watchdog within a time.
+    pub fn pet_within(&self, limit: Duration) -> bool {
+        self.notices.set_read_timeout(Some(limit)).expect("timeout");
+        let mut bytes = [0; 100];
+        self.notices.recv(&mut bytes).is_ok_and(|len| &bytes[..len] == b"WATCHDOG=1")
+    }
+
+    /// How often gate pets its watchdog in 1.2 s from now.
+    pub fn pets(&self) -> usize {
+        while self.notices.set_nonblocking(true).is_ok() && self.notices.recv(&mut [0; 100]).is_ok() {}
+        self.notices.set_nonblocking(false).expect("blocking");
+        let until = Instant::now() + Duration::from_millis(1200);
+        (0..)
+            .take_while(|_| self.pet_within(until.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))))
+            .count()
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.dir.join("gate.log")).expect("log")
     }

@@ -25,7 +25,7 @@ fn three_relaunches_and_no_fourth() {
         let _end = arbiter.with_end(&ToGate::Relaunch { lease: [8; 16] });
         assert_eq!(arbiter.refused(), ([8; 16], NoLease));
         let _end = arbiter.with_end(&ToGate::Relaunch { lease: LEASE });
-        arbiter.expect(|m| matches!(m, FromGate::Relaunched { lease: LEASE }).then_some(()));
+        relaunched(&arbiter);
         pid = world.born();
         assert_eq!(world.report(), "begin 7 1");
         world.doors_given();
@@ -37,13 +37,74 @@ fn three_relaunches_and_no_fourth() {
     assert_eq!(arbiter.refused(), (LEASE, NoLease));
 }
 
+fn relaunched(arbiter: &Arbiter) {
+    arbiter.expect(|m| matches!(m, FromGate::Relaunched { lease: LEASE }).then_some(()));
+}
+
+/// A call process that lives but does not answer: healthy, deaf to every signal but SIGKILL, or stopped.
 #[test]
-fn a_live_call_is_not_relaunched() {
+fn a_live_call_is_dead_before_the_next_one_is_started() {
+    for (stub_mode, stopped) in [("stay", false), ("deaf", false), ("stay", true)] {
+        let world = World::new(Setup { stub_mode, ..Setup::default() });
+        let arbiter = world.ready_arbiter();
+        let mut old = world.open(&arbiter, 60);
+        for _ in 0..3 {
+            if stopped {
+                kill(Pid::from_raw(old.cast_signed()), Signal::SIGSTOP).expect("stop");
+            }
+            let _end = arbiter.with_end(&ToGate::Relaunch { lease: LEASE });
+            let new = world.born();
+            assert!(is_dead(old), "two call processes of one lease ({stub_mode}, stopped: {stopped})");
+            // Nothing else is said: a CallGone would ask for a second relaunch.
+            relaunched(&arbiter);
+            assert_eq!(world.report(), "begin 7 1");
+            world.doors_given();
+            assert_eq!(world.clip_holders(), [new]);
+            old = new;
+        }
+        let _end = arbiter.with_end(&ToGate::Relaunch { lease: LEASE });
+        assert_eq!(arbiter.shut().0, ShutReason::CallEnded, "a fourth one ends the lease");
+        assert!(is_dead(old) && world.clip_holders().is_empty());
+        world.assert_no_report();
+    }
+}
+
+/// The end that waits for a death is not given to whoever is started after the lease.
+#[test]
+fn a_lease_that_ends_while_its_call_dies_starts_nothing() {
     let world = World::new(Setup::default());
     let arbiter = world.ready_arbiter();
     world.open(&arbiter, 60);
+    world.signal(Signal::SIGSTOP);
     let _end = arbiter.with_end(&ToGate::Relaunch { lease: LEASE });
-    assert_eq!(arbiter.refused(), (LEASE, NoLease));
+    arbiter.send(&ToGate::Close { lease: LEASE });
+    world.signal(Signal::SIGCONT);
+    let why = arbiter.expect(|m| match m {
+        FromGate::Relaunched { .. } => None,
+        FromGate::Shut { reason, .. } => Some(reason),
+        _ => None,
+    });
+    assert_eq!(why, ShutReason::Asked);
+    assert!(world.clip_holders().is_empty());
+    world.assert_no_report();
+
+    let pid = world.open(&arbiter, 60);
+    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("kill");
+    gone(&arbiter);
+    world.assert_no_report();
+}
+
+#[test]
+fn a_call_that_waits_for_its_ticket_is_not_replaced() {
+    let world = World::new(Setup::default());
+    let arbiter = world.ready_arbiter();
+    world.prepare(&arbiter);
+    let pid = world.born();
+    assert_eq!(world.report(), "begin 7 1");
+    let _end = arbiter.with_end(&ToGate::Relaunch { lease: LEASE });
+    assert_eq!(arbiter.shut().0, ShutReason::CallEnded);
+    assert!(is_dead(pid));
+    world.assert_no_report();
 }
 
 #[test]
