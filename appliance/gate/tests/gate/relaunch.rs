@@ -2,12 +2,14 @@
 //! Never: a mock of gate; it is the real binary, or the real function.
 //! Called by: `cargo test -p parloir-gate --features bench`.
 
+use std::time::Duration;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use parloir_wire::gate::GateRefusal::NoLease;
 use parloir_wire::gate::{FromGate, ShutReason, ToGate};
 
-use crate::harness::{Arbiter, LEASE, Setup, World, is_dead};
+use crate::harness::{Arbiter, LEASE, Setup, World, is_dead, wait_dead};
 
 fn gone(arbiter: &Arbiter) {
     arbiter.expect(|m| matches!(m, FromGate::CallGone { lease: LEASE }).then_some(()));
@@ -69,25 +71,27 @@ fn a_live_call_is_dead_before_the_next_one_is_started() {
     }
 }
 
-/// The end that waits for a death is not given to whoever is started after the lease.
+/// The end that waits for a death is not given to whoever is started after the lease. The death takes as long as the test wants:
+/// it writes what the control group says.
 #[test]
 fn a_lease_that_ends_while_its_call_dies_starts_nothing() {
-    let world = World::new(Setup::default());
+    let clips = ["--bench-camera", "DIR/camera.y4m", "--bench-microphone", "DIR/microphone.wav", "--bench-hold", "slice"];
+    let extra = clips.map(str::to_owned).to_vec();
+    let world = World::with_files(Setup { extra, ..Setup::default() }, &["slice/cgroup.events"]);
+    let group = |text: &str| std::fs::write(world.dir.join("slice/cgroup.events"), text).expect("control group");
     let arbiter = world.ready_arbiter();
-    world.open(&arbiter, 60);
-    world.signal(Signal::SIGSTOP);
-    let _end = arbiter.with_end(&ToGate::Relaunch { lease: LEASE });
-    arbiter.send(&ToGate::Close { lease: LEASE });
-    world.signal(Signal::SIGCONT);
-    let why = arbiter.expect(|m| match m {
-        FromGate::Relaunched { .. } => None,
-        FromGate::Shut { reason, .. } => Some(reason),
-        _ => None,
-    });
-    assert_eq!(why, ShutReason::Asked);
-    assert!(world.clip_holders().is_empty());
-    world.assert_no_report();
-
+    for _ in 0..2 {
+        group("populated 1\n");
+        let pid = world.open(&arbiter, 1);
+        let _end = arbiter.with_end(&ToGate::Relaunch { lease: LEASE });
+        std::thread::sleep(Duration::from_millis(1100));
+        world.assert_no_report();
+        kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("kill");
+        wait_dead(pid);
+        group("populated 0\n");
+        assert_eq!(arbiter.shut().0, ShutReason::RunOver);
+        world.assert_no_report();
+    }
     let pid = world.open(&arbiter, 60);
     kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("kill");
     gone(&arbiter);
