@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::stage::{Stage, Wanted};
+use crate::supervisor::Part;
 use crate::usage::Meter;
 use crate::walls::RUN;
 
@@ -125,9 +126,10 @@ pub fn visit(stage: &mut Stage, tree: &Path, seconds: u64) -> io::Result<Value> 
     let clip = |name: &str| format!("{RUN}/clip/{name}");
     let cell = browser("kiosk", &clip("cell.y4m"), &clip("cell.wav"), &format!("{address}/?as=cell&to=home"));
     let home = browser("visitor", &clip("visitor.y4m"), &clip("visitor.wav"), &format!("{address}/?as=home&to=cell"));
-    let own = |name: &str| vec![("HOME".to_owned(), format!("{RUN}/{name}")), ("TMPDIR".to_owned(), format!("{RUN}/{name}"))];
-    stage.supervisor.part("visitor", "parloir-visitor", home, own("visitor"))?;
-    stage.supervisor.part("kiosk", "parloir-kiosk", cell, own("kiosk"))?;
+    for (name, user, command) in [("visitor", "parloir-visitor", home), ("kiosk", "parloir-kiosk", cell)] {
+        let environment = ["HOME", "TMPDIR"].map(|word| (word.to_owned(), format!("{RUN}/{name}"))).to_vec();
+        stage.supervisor.part(Part { name, user, command, environment, kept: false, hears: false })?;
+    }
     wait(&post, &["cell", "home"], "ready")?;
     // Both pages are up and idle, as the box's screen is before OK.
     std::thread::sleep(Duration::from_secs(2));

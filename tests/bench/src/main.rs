@@ -7,10 +7,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use parloir_bench::compare::{self, Comparison};
-use parloir_bench::demo::{Course, Halt};
+use parloir_bench::demo::Course;
 use parloir_bench::guest::{self, Guest};
+use parloir_bench::play::Halt;
 use parloir_bench::stage::{Wanted, clips};
-use parloir_bench::{demo, kiosk, remote, rogue, walls};
+use parloir_bench::{demo, kiosk, remote, restarts, rogue, walls};
 
 /// Parloir's bench: a whole box and its facility on this machine.
 #[derive(Parser)]
@@ -37,6 +38,12 @@ enum What {
     /// A real Chromium as the visitor (the demo starts this as a user of its own).
     #[command(hide = true)]
     Visitor(Guest),
+    /// Kills and stops every cell and part at the home screen and times when each is back.
+    #[command(hide = true)]
+    Restarts(Demo),
+    /// As restarts, within the namespaces.
+    #[command(hide = true)]
+    InsideRestarts(Demo),
     /// A screen that was taken over (the demo starts this).
     #[command(hide = true)]
     Rogue,
@@ -110,6 +117,8 @@ fn main() -> ExitCode {
         What::Inside(demo) => inside(&demo),
         What::Kiosk(demo) => outside(&demo, "inside-kiosk"),
         What::InsideKiosk(demo) => inside_kiosk(&demo),
+        What::Restarts(demo) => outside(&demo, "inside-restarts"),
+        What::InsideRestarts(demo) => inside_restarts(&demo),
         What::Compare(compare) => compared(&compare),
         What::Visitor(guest) => tried(guest::visit(&guest)),
         What::Rogue => tried(rogue::dial()),
@@ -155,6 +164,8 @@ fn course(demo: &Demo) -> std::io::Result<Course> {
         out: out(demo.out.as_ref(), &demo.tree).canonicalize()?,
         headless,
         tamper: demo.tamper.clone(),
+        facility: Vec::new(),
+        init: Vec::new(),
     };
     Ok(Course {
         wanted,
@@ -171,6 +182,18 @@ fn inside_kiosk(demo: &Demo) -> ExitCode {
         kiosk::run(&course.wanted, course.seconds.unwrap_or(30), &report)
     });
     done.map_or_else(|why| fail(&why.to_string()), |()| ExitCode::SUCCESS)
+}
+
+fn inside_restarts(demo: &Demo) -> ExitCode {
+    let done = course(demo).map_err(Halt::from).and_then(|course| {
+        let text = serde_json::to_string_pretty(&restarts::run(&course.wanted)?).map_err(|why| Halt::Failed(why.to_string()))?;
+        course.report.map_or(Ok(()), |report| std::fs::write(report, text + "\n").map_err(Halt::from))
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Halt::Stopped) => ExitCode::from(130),
+        Err(Halt::Failed(why)) => fail(&why),
+    }
 }
 
 fn compared(wanted: &Compare) -> ExitCode {

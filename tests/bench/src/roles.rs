@@ -26,10 +26,12 @@ pub struct Role<'a> {
     pub environment: Vec<(String, String)>,
     /// Becomes its fd 3.
     pub third: Option<OwnedFd>,
+    /// Becomes its standard input, which is empty otherwise.
+    pub input: Option<OwnedFd>,
 }
 
 /// Starts a process as its own user. Its standard error goes to `logs/NAME.log` and, line by line, to `events`; so does its standard
-/// output. It dies with the bench.
+/// output. It dies with the bench. A third descriptor and an input exclude each other.
 ///
 /// # Errors
 /// `setpriv` or the log cannot be opened.
@@ -52,7 +54,7 @@ pub fn start(role: Role<'_>, logs: &Path, events: &Sender<Event>) -> io::Result<
             command.env(name, value);
         }
     }
-    command.stdin(role.third.map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(role.third.or(role.input).map_or_else(Stdio::null, Stdio::from)).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let log = File::options().create(true).append(true).open(logs.join(format!("{}.log", role.name)))?;
     if let Some(out) = child.stdout.take() {

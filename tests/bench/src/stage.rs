@@ -14,7 +14,7 @@ use crate::cells::Cells;
 use crate::demo::PLACE_WITHOUT_KEY;
 use crate::lines::Event;
 use crate::parts::{configure, free_port, free_row, wait_for, wait_for_port};
-use crate::supervisor::{Supervisor, listen_for_gate};
+use crate::supervisor::{Part, Supervisor, listen_for_gate};
 use crate::walls::{self, RUN, Users, room, show};
 
 /// UDP ports that the relay may hand out.
@@ -47,13 +47,17 @@ pub struct Wanted {
     pub headless: bool,
     /// What the facility shall do wrong.
     pub tamper: Option<String>,
+    /// More arguments for `parloir-facility`.
+    pub facility: Vec<String>,
+    /// More arguments for `parloirctl init`.
+    pub init: Vec<String>,
 }
 
 /// A set that stands.
 pub struct Stage {
     /// Its processes.
     pub supervisor: Supervisor,
-    /// The cell's camera clip as the processes see it.
+    /// The cell's camera as gate opens it: a link to the clip, so that it can be taken away.
     pub camera: PathBuf,
     /// The visitor's clip.
     pub visitor_camera: PathBuf,
@@ -90,7 +94,7 @@ impl Stage {
             Supervisor::new(cells, users, Path::new(RUN).join("bin"), wanted.out.join("logs"), events, wanted.headless);
         let mut stage = Self {
             supervisor,
-            camera: show(&wanted.cache.join("cell.y4m"), "clip/cell.y4m")?,
+            camera: Path::new(RUN).join("clip/camera"),
             visitor_camera: show(&wanted.cache.join("visitor.y4m"), "clip/visitor.y4m")?,
             visitor_sound: show(&wanted.cache.join("visitor.wav"), "clip/visitor.wav")?,
             pictures: PathBuf::new(),
@@ -99,10 +103,11 @@ impl Stage {
             broker: 0,
             relay: 0,
         };
+        std::os::unix::fs::symlink(show(&wanted.cache.join("cell.y4m"), "clip/cell.y4m")?, &stage.camera)?;
         let microphone = show(&wanted.cache.join("cell.wav"), "clip/cell.wav")?;
         stage.rooms(xauthority)?;
         stage.ports()?;
-        stage.keys()?;
+        stage.keys(&wanted.init)?;
         let values = &mut stage.supervisor.values;
         values.insert("camera".into(), stage.camera.display().to_string());
         values.insert("microphone".into(), microphone.display().to_string());
@@ -110,7 +115,7 @@ impl Stage {
         stage.bus(&wanted.tree)?;
         stage.broker(&wanted.tree)?;
         stage.relay(&wanted.tree)?;
-        stage.facility(wanted.tamper.as_deref())?;
+        stage.facility(wanted)?;
         registry(&wanted.cache, stage.supervisor.user("parloir-call")?)?;
         Ok(stage)
     }
@@ -166,12 +171,13 @@ impl Stage {
     }
 
     /// New keys for every run, each readable for the one role that needs it.
-    fn keys(&mut self) -> io::Result<()> {
+    fn keys(&mut self, more: &[String]) -> io::Result<()> {
         let keys = room("keys", None, 0o755)?;
         let made = Command::new(Path::new(RUN).join("bin/parloirctl"))
             .args(["init", "--dir"])
             .arg(&keys)
             .args(["--relay", &format!("turn:127.0.0.1:{}?transport=udp", self.relay)])
+            .args(more)
             .output()?;
         if !made.status.success() {
             return Err(io::Error::other(format!("parloirctl init: {}", String::from_utf8_lossy(&made.stderr).trim())));
@@ -207,11 +213,15 @@ impl Stage {
         Ok(to.display().to_string())
     }
 
+    fn part(&mut self, name: &'static str, user: &'static str, command: Vec<String>, kept: bool) -> io::Result<u32> {
+        self.supervisor.part(Part { name, user, command, environment: Vec::new(), kept, hears: false })
+    }
+
     fn bus(&mut self, tree: &Path) -> io::Result<()> {
         show(&tree.join("systemd/dbus"), "etc/dbus")?;
         let config = self.configured(&tree.join("tests/bench/parts/bus.conf"), "etc/bus.conf", "parloir-bus", &[])?;
         let command = words(&["dbus-daemon", "--nofork", "--nopidfile", "--nosyslog", "--config-file", &config]);
-        self.supervisor.part("bus", "parloir-bus", command, Vec::new())?;
+        self.part("bus", "parloir-bus", command, false)?;
         let socket = Path::new(RUN).join("bus/socket");
         wait_for("the bus", || socket.exists())
     }
@@ -223,7 +233,7 @@ impl Stage {
         let more = [("acl", acl.as_str()), ("tls", &tls), ("state", &state)];
         let template = tree.join("systemd/broker/mosquitto.conf.in");
         let config = self.configured(&template, "etc/mosquitto.conf", "parloir-broker", &more)?;
-        self.supervisor.part("broker", "parloir-broker", words(&["mosquitto", "-c", &config]), Vec::new())?;
+        self.part("broker", "parloir-broker", words(&["mosquitto", "-c", &config]), true)?;
         wait_for_port("the broker", self.broker)
     }
 
@@ -242,20 +252,22 @@ impl Stage {
         // The one override of the bench: everything is on loopback here, which the relay's own file refuses.
         let both = fs::read_to_string(&config)? + &fs::read_to_string(tree.join("tests/bench/parts/relay-loopback.conf"))?;
         fs::write(&config, both)?;
-        self.supervisor.part("relay", "parloir-relay", words(&["turnserver", "-c", &config]), Vec::new())?;
+        self.part("relay", "parloir-relay", words(&["turnserver", "-c", &config]), true)?;
         wait_for_port("the relay", self.relay)
     }
 
-    fn facility(&mut self, tamper: Option<&str>) -> io::Result<()> {
+    fn facility(&mut self, wanted: &Wanted) -> io::Result<()> {
         let value = |name: &str| self.supervisor.values.get(name).cloned().unwrap_or_default();
         let (https, binary) = (format!("127.0.0.1:{}", self.https), format!("{RUN}/bin/parloir-facility"));
         let secret = format!("{RUN}/facility/turn-secret");
         let mut command = words(&[&binary, "--dir", &value("keys"), "--broker", &value("broker"), "--https", &https]);
         command.extend(words(&["--turn", &value("turn"), "--turn-secret", &secret]));
-        if let Some(kind) = tamper.filter(|kind| *kind != PLACE_WITHOUT_KEY) {
+        if let Some(kind) = wanted.tamper.as_deref().filter(|kind| *kind != PLACE_WITHOUT_KEY) {
             command.extend(words(&["--tamper", kind]));
         }
-        self.supervisor.part("facility", "parloir-facility", command, Vec::new())?;
+        command.extend(wanted.facility.iter().cloned());
+        let (name, user) = ("facility", "parloir-facility");
+        self.supervisor.part(Part { name, user, command, environment: Vec::new(), kept: true, hears: true })?;
         wait_for_port("the facility", self.https)
     }
 
@@ -303,8 +315,9 @@ impl Stage {
     /// # Errors
     /// It cannot be started.
     pub fn place_without_key(&mut self) -> io::Result<u32> {
-        let bus = vec![("DBUS_SYSTEM_BUS_ADDRESS".to_owned(), format!("unix:path={RUN}/bus/socket"))];
-        self.supervisor.part("rogue", "parloir-ui", words(&[&format!("{RUN}/bin/parloir-bench"), "rogue"]), bus)
+        let environment = vec![("DBUS_SYSTEM_BUS_ADDRESS".to_owned(), format!("unix:path={RUN}/bus/socket"))];
+        let command = words(&[&format!("{RUN}/bin/parloir-bench"), "rogue"]);
+        self.supervisor.part(Part { name: "rogue", user: "parloir-ui", command, environment, kept: false, hears: false })
     }
 
     /// Starts a real browser as the visitor, as a user of its own.
@@ -330,8 +343,8 @@ impl Stage {
             "--certificate",
             &ca,
         ]);
-        let home = vec![("HOME".to_owned(), out.clone()), ("TMPDIR".to_owned(), out)];
-        self.supervisor.part("visitor", "parloir-visitor", command, home)
+        let environment = vec![("HOME".to_owned(), out.clone()), ("TMPDIR".to_owned(), out)];
+        self.supervisor.part(Part { name: "visitor", user: "parloir-visitor", command, environment, kept: false, hears: true })
     }
 }
 

@@ -1,14 +1,13 @@
-//! Owns: the processes of a run: starts, restarts, the `Accept=yes` socket of call, the watchdog, the end of all of them.
+//! Owns: the processes of a run: starts, restarts, the `Accept=yes` socket of call, what is done to them, the end of all of them.
 //! Never: decides anything about a visit.
-//! Called by: demo, the side-by-side bench.
+//! Called by: play, the side-by-side bench, whatever hurts a process to see what follows.
 
-use std::collections::BTreeMap;
-use std::io;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
@@ -19,8 +18,13 @@ use parloir_wire::start::Start as StartMessage;
 
 use crate::cells::{Cell, Cells, Policy, fill};
 use crate::lines::Event;
+use crate::outside::tree;
 use crate::roles::{Role, start};
 use crate::walls::{self, RUN, Users};
+use crate::watchdog::Watchdog;
+
+/// `RestartSec=` of a part that a site's own units keep up.
+const PART_DELAY: Duration = Duration::from_secs(1);
 
 /// A process that ended.
 #[derive(Debug)]
@@ -38,6 +42,24 @@ pub struct Ended {
 struct Child {
     name: String,
     pid: u32,
+    watchdog: Option<Watchdog>,
+}
+
+/// A part that is no cell: what it is started with, and whether a site would keep it up.
+#[derive(Clone)]
+pub struct Part {
+    /// Its name: `broker`.
+    pub name: &'static str,
+    /// Its user.
+    pub user: &'static str,
+    /// Program and arguments.
+    pub command: Vec<String>,
+    /// Its environment.
+    pub environment: Vec<(String, String)>,
+    /// Started again a second after any end (`Restart=always`).
+    pub kept: bool,
+    /// Hears what [`Supervisor::say`] tells it on its standard input.
+    pub hears: bool,
 }
 
 /// All processes of a run.
@@ -50,7 +72,14 @@ pub struct Supervisor {
     logs: PathBuf,
     events: Sender<Event>,
     children: Vec<Child>,
+    parts: Vec<Part>,
     due: Vec<(Instant, String)>,
+    /// Nothing of these names is started again.
+    down: BTreeSet<String>,
+    /// How often each was started.
+    starts: BTreeMap<String, u32>,
+    /// Our ends of the parts' standard inputs; they outlive a restart.
+    inputs: BTreeMap<String, File>,
     environment: Vec<(String, String, String)>,
     headless: bool,
     stopping: bool,
@@ -70,7 +99,11 @@ impl Supervisor {
             logs,
             events,
             children: Vec::new(),
+            parts: Vec::new(),
             due: Vec::new(),
+            down: BTreeSet::new(),
+            starts: BTreeMap::new(),
+            inputs: BTreeMap::new(),
             environment: Vec::new(),
             headless,
             stopping: false,
@@ -116,15 +149,82 @@ impl Supervisor {
         self.running().find(|(running, _)| *running == name).map(|(_, pid)| pid)
     }
 
-    /// Starts a part that is no cell (broker, relay, bus, facility, visitor) as `user`.
+    /// How often that name was started in this run.
+    #[must_use]
+    pub fn started(&self, name: &str) -> u32 {
+        self.starts.get(name).copied().unwrap_or(0)
+    }
+
+    /// Whether that cell runs and has said `READY=1`.
+    #[must_use]
+    pub fn ready(&self, name: &str) -> bool {
+        let child = self.children.iter().find(|child| child.name == name);
+        child.is_some_and(|child| child.watchdog.as_ref().is_none_or(Watchdog::ready))
+    }
+
+    /// Sends a signal to the process of that name and to what it started, as `systemctl kill` does; returns its process id.
+    ///
+    /// # Errors
+    /// Nothing of that name runs.
+    pub fn hurt(&self, name: &str, how: Signal) -> io::Result<u32> {
+        let pid = self.pid(name).ok_or_else(|| io::Error::other(format!("{name} does not run, so {how} reaches nobody")))?;
+        tree(pid).into_iter().for_each(|pid| signal(pid, how));
+        Ok(pid)
+    }
+
+    /// While `down`, nothing of that name is started again; what runs goes on running. Taken back, it starts now unless it runs.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn keep_down(&mut self, name: &str, down: bool) -> io::Result<()> {
+        if down {
+            self.down.insert(name.to_owned());
+            self.due.retain(|(_, due)| due != name);
+        } else if self.down.remove(name) && self.pid(name).is_none() && self.kept_up(name).is_some() {
+            self.again(name)?;
+        }
+        Ok(())
+    }
+
+    /// Starts a part that is no cell (broker, relay, bus, facility, visitor).
     ///
     /// # Errors
     /// No such user, or the program cannot be started.
-    pub fn part(&mut self, name: &str, user: &str, command: Vec<String>, environment: Vec<(String, String)>) -> io::Result<u32> {
-        let role = Role { name, id: self.user(user)?, capabilities: &[], command, environment, third: None };
+    pub fn part(&mut self, part: Part) -> io::Result<u32> {
+        let (command, environment) = (part.command.clone(), part.environment.clone());
+        let input = part.hears.then(|| self.input(part.name)).transpose()?;
+        let role =
+            Role { name: part.name, id: self.user(part.user)?, capabilities: &[], command, environment, third: None, input };
         let pid = start(role, &self.logs, &self.events)?;
-        self.children.push(Child { name: name.to_owned(), pid });
+        self.born(part.name, pid, None);
+        self.parts.retain(|known| known.name != part.name);
+        self.parts.push(part);
         Ok(pid)
+    }
+
+    /// A pipe with a name, which we hold open for both: its reader never sees an end, and a successor reads on.
+    fn input(&mut self, name: &str) -> io::Result<OwnedFd> {
+        let path = walls::room("inputs", None, 0o700)?.join(name);
+        if !self.inputs.contains_key(name) {
+            nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600))?;
+            let both = File::options().read(true).write(true).custom_flags(nix::libc::O_NONBLOCK).open(&path)?;
+            self.inputs.insert(name.to_owned(), both);
+        }
+        Ok(File::open(&path)?.into())
+    }
+
+    /// Writes a line to the standard input of a part.
+    ///
+    /// # Errors
+    /// It hears nothing, or has not read for so long that the pipe is full.
+    pub fn say(&mut self, name: &str, line: &str) -> io::Result<()> {
+        let input = self.inputs.get_mut(name).ok_or_else(|| io::Error::other(format!("{name} hears nothing")))?;
+        input.write_all(format!("{line}\n").as_bytes())
+    }
+
+    fn born(&mut self, name: &str, pid: u32, watchdog: Option<Watchdog>) {
+        *self.starts.entry(name.to_owned()).or_default() += 1;
+        self.children.push(Child { name: name.to_owned(), pid, watchdog });
     }
 
     /// Starts a cell as `systemd/cells.toml` has it.
@@ -146,43 +246,18 @@ impl Supervisor {
         for argument in cell.arguments.device.iter().chain(&cell.arguments.bench).chain(headless) {
             command.push(fill(argument, &self.values).map_err(io::Error::other)?);
         }
-        let watched = Arc::new(AtomicU32::new(0));
-        if cell.restart.watchdog_ms > 0 {
-            environment.push(("NOTIFY_SOCKET".to_owned(), self.watch(cell, watched.clone())?));
-            environment.push(("WATCHDOG_USEC".to_owned(), (cell.restart.watchdog_ms * 1000).to_string()));
-        }
         let id = self.user(&cell.user)?;
+        let limit = Duration::from_millis(cell.restart.watchdog_ms);
+        let watchdog = (!limit.is_zero()).then(|| Watchdog::on(&cell.name, id, limit, self.events.clone())).transpose()?;
+        environment.extend(watchdog.iter().flat_map(Watchdog::environment));
         let capabilities = &cell.capabilities.bench;
-        let role = Role { name: &cell.name, id, capabilities, command, environment, third };
+        let role = Role { name: &cell.name, id, capabilities, command, environment, third, input: None };
         let pid = start(role, &self.logs, &self.events)?;
-        watched.store(pid, Ordering::Relaxed);
-        self.children.push(Child { name: cell.name.clone(), pid });
+        if let Some(watchdog) = &watchdog {
+            watchdog.of(pid);
+        }
+        self.born(&cell.name, pid, watchdog);
         Ok(pid)
-    }
-
-    /// systemd's watchdog: once a cell has spoken, silence for `watchdog_ms` ends it.
-    fn watch(&self, cell: &Cell, pid: Arc<AtomicU32>) -> io::Result<String> {
-        let path = walls::room(&format!("notify/{}", cell.name), Some(self.user(&cell.user)?), 0o700)?.join("socket");
-        let _ = std::fs::remove_file(&path);
-        let socket = UnixDatagram::bind(&path)?;
-        std::os::unix::fs::chown(&path, Some(self.user(&cell.user)?), None)?;
-        let (limit, events) = (Duration::from_millis(cell.restart.watchdog_ms), self.events.clone());
-        std::thread::spawn(move || {
-            let mut bytes = [0; 512];
-            let mut spoken = false;
-            loop {
-                match socket.recv(&mut bytes) {
-                    Ok(_) if spoken => {}
-                    Ok(_) => spoken = socket.set_read_timeout(Some(limit)).is_ok(),
-                    Err(why) if matches!(why.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
-                        let _ = events.send(Event::Hung(pid.load(Ordering::Relaxed)));
-                        return;
-                    }
-                    Err(_) => return,
-                }
-            }
-        });
-        Ok(path.display().to_string())
     }
 
     /// A cell said nothing to its watchdog: it is killed, and restarted by the next [`Supervisor::reap`].
@@ -243,19 +318,33 @@ impl Supervisor {
         {
             signal(pid, Signal::SIGKILL); // ExecStopPost= of gate's unit
         }
-        let Some(cell) = self.cells.named(name) else { return !["visitor", "rogue"].contains(&name) };
-        if cell.restart.policy == Policy::Always {
-            self.due.push((Instant::now() + Duration::from_millis(cell.restart.delay_ms), name.to_owned()));
-            return true;
+        let Some(delay) = self.kept_up(name) else { return name == "bus" };
+        if !self.down.contains(name) {
+            self.due.push((Instant::now() + delay, name.to_owned()));
         }
-        false
+        true
+    }
+
+    /// How long after its end a cell or part starts again; `None` never.
+    fn kept_up(&self, name: &str) -> Option<Duration> {
+        match self.cells.named(name) {
+            Some(cell) => (cell.restart.policy == Policy::Always).then(|| Duration::from_millis(cell.restart.delay_ms)),
+            None => self.parts.iter().any(|part| part.name == name && part.kept).then_some(PART_DELAY),
+        }
+    }
+
+    fn again(&mut self, name: &str) -> io::Result<u32> {
+        match self.parts.iter().find(|part| part.name == name) {
+            Some(part) => self.part(part.clone()),
+            None => self.cell(name),
+        }
     }
 
     fn restart_due(&mut self) {
         let now = Instant::now();
         let due: Vec<String> = self.due.extract_if(.., |(at, _)| *at <= now).map(|(_, name)| name).collect();
         for name in due {
-            if let Err(why) = self.cell(&name) {
+            if let Err(why) = self.again(&name) {
                 eprintln!("bench: {name} does not start again: {why}");
             }
         }
@@ -267,6 +356,7 @@ impl Supervisor {
         self.due.clear();
         for (_, pid) in self.running() {
             signal(pid, Signal::SIGTERM);
+            signal(pid, Signal::SIGCONT); // a stopped process hears the other only then
         }
         let limit = Instant::now() + Duration::from_secs(3);
         while !self.children.is_empty() && Instant::now() < limit {

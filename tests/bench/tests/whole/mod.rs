@@ -1,7 +1,7 @@
 //! Owns: running a whole demo from a test and reading what it left.
 //! Never: looks inside; it has the command line, the report, the pictures and the logs.
-//! Called by: visit, bite, window.
-#![allow(dead_code)] // each of the three uses its part
+//! Called by: visit, bite, window, resume.
+#![allow(dead_code)] // each of them uses its part
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -20,11 +20,16 @@ pub fn out(name: &str) -> PathBuf {
 
 /// The demo's command line with `more` behind it.
 pub fn demo(name: &str, more: &[&str]) -> Command {
+    bench("demo", name, more)
+}
+
+/// As [`demo`], of another course.
+pub fn bench(course: &str, name: &str, more: &[&str]) -> Command {
     let out = out(name);
     let _ = std::fs::remove_dir_all(&out);
     std::fs::create_dir_all(&out).expect("the output directory");
     let mut command = Command::new(env!("CARGO_BIN_EXE_parloir-bench"));
-    command.arg("demo").arg("--tree").arg(tree()).arg("--out").arg(&out);
+    command.arg(course).arg("--tree").arg(tree()).arg("--out").arg(&out);
     command.arg("--report").arg(out.join("report.json")).args(more);
     command
 }
@@ -40,7 +45,12 @@ pub fn cannot() -> bool {
 
 /// Runs a demo to its end: what it printed, and its report.
 pub fn run(name: &str, more: &[&str]) -> (Output, Value) {
-    let output = demo(name, more).output().expect("the bench starts");
+    course("demo", name, more)
+}
+
+/// As [`run`], of another course.
+pub fn course(course: &str, name: &str, more: &[&str]) -> (Output, Value) {
+    let output = bench(course, name, more).output().expect("the bench starts");
     println!("{}", String::from_utf8_lossy(&output.stdout));
     eprintln!("{}", String::from_utf8_lossy(&output.stderr));
     let report = std::fs::read_to_string(out(name).join("report.json")).unwrap_or_default();
