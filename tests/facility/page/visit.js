@@ -208,6 +208,8 @@ async function begin(visit) {
   });
   if (visit.over) return;
   Object.assign(visit, { media, hear: body => media.hear(body) });
+  // Whatever this page's predecessor had is gone with it: the box offers anew.
+  if (plan.resumed) media.on.signal({ generation: media.kept.generation ?? 0, kind: "again" });
   queue.forEach(body => media.hear(body));
   watch(visit);
 }
@@ -399,11 +401,19 @@ const heard = {
   },
 };
 
+/** What this window calls itself: the same after a reload, another in another window. */
+function tab() {
+  const name = sessionStorage.getItem("tab") ?? Array.from(crypto.getRandomValues(new Uint8Array(8)), b => b.toString(16).padStart(2, "0")).join("");
+  sessionStorage.setItem("tab", name);
+  return name;
+}
+
 function connect() {
-  const socket = page.socket = new WebSocket(`wss://${location.host}${location.pathname}/socket`);
+  const socket = page.socket = new WebSocket(`wss://${location.host}${location.pathname}/socket?tab=${tab()}`);
   socket.onopen = () => { page.delay = 500; $("line").textContent = ""; };
-  socket.onmessage = ({ data }) => { const m = JSON.parse(data); heard[m.type]?.(m); };
+  socket.onmessage = ({ data }) => { const m = JSON.parse(data); if (page.socket === socket) heard[m.type]?.(m); };
   socket.onclose = () => {
+    if (page.socket !== socket) return;
     $("line").textContent = "No connection to the facility. Trying again…";
     setTimeout(connect, page.delay);
     page.delay = Math.min(page.delay * 2, 5000);

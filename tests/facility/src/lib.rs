@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod desk;
+pub mod limits;
 pub mod office;
 pub mod page;
 pub mod receipt;

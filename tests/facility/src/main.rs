@@ -5,16 +5,17 @@
 
 use clap::Parser;
 use parloir_facility::desk::{Desk, Settings, Wrong};
-use parloir_facility::office::{Office, now};
+use parloir_facility::office::{Office, now, state_file};
 use parloir_facility::tamper::Tamper;
 use parloir_facility::turn::Relays;
 use parloir_facility::web;
 use parloir_issuer::Site;
 use parloir_link::broker::{self, Identity};
 use parloir_link::topic::Topics;
-use std::io::Write as _;
+use std::io::{BufRead as _, Write as _};
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::sync::mpsc;
 
@@ -46,6 +47,54 @@ struct Cli {
     /// Bench only: every grant is made wrong in this one way.
     #[arg(long, value_enum)]
     tamper: Option<Tamper>,
+    /// Directory for what a restart must not lose (visits, counts, what links are made from); made if it is not there. Without it, a
+    /// restart knows no visit and makes new links.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Take orders on stdin, one JSON object per line (docs/mqtt.md).
+    #[arg(long)]
+    console: bool,
+    /// Bench only: the console may send bytes of its own to the box.
+    #[arg(long, requires = "console")]
+    tamperable: bool,
+}
+
+/// Most bytes of an order.
+const MAX_ORDER: u64 = 160 * 1024;
+
+/// The lines of stdin, if they are wanted.
+fn orders(wanted: bool) -> mpsc::Receiver<String> {
+    let (tell, lines) = mpsc::channel(16);
+    if wanted {
+        // Its own thread: reading stdin blocks, and nothing waits for it at the end.
+        std::thread::spawn(move || {
+            let mut stdin = std::io::stdin().lock();
+            loop {
+                let mut line = String::new();
+                match std::io::Read::take(&mut stdin, MAX_ORDER).read_line(&mut line) {
+                    Ok(0) | Err(_) => return,
+                    Ok(_) if line.trim().is_empty() => {}
+                    Ok(_) => {
+                        if tell.blocking_send(line).is_err() {
+                            return;
+                        }
+                    }
+                }
+            }
+        });
+    }
+    lines
+}
+
+/// What the process before this one wrote.
+fn kept(dir: &Path) -> Result<Option<Vec<u8>>, Wrong> {
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
+    let path = state_file(dir);
+    match std::fs::read(&path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(format!("{}: {e}", path.display()).into()),
+    }
 }
 
 async fn run(cli: Cli) -> Result<(), Wrong> {
@@ -53,9 +102,15 @@ async fn run(cli: Cli) -> Result<(), Wrong> {
     let topics = Topics::new(&site.site.0, &site.device.0);
     let secret = std::fs::read(&cli.turn_secret).map_err(|e| format!("{}: {e}", cli.turn_secret.display()))?;
     let relays = Relays { urls: vec![format!("turn:{}?transport=udp", cli.turn)], secret: secret.trim_ascii().to_vec() };
-    let settings =
-        Settings { relays, direct_candidates: cli.direct_candidates, absent_ms: cli.absent_after * 1000, tamper: cli.tamper };
-    let desk = Desk::new(site, settings, now())?;
+    let settings = Settings {
+        relays,
+        direct_candidates: cli.direct_candidates,
+        absent_ms: cli.absent_after * 1000,
+        tamper: cli.tamper,
+        tamperable: cli.tamperable,
+    };
+    let before = cli.state.as_deref().map_or(Ok(None), kept)?;
+    let desk = Desk::new(site, settings, now(), before.as_deref())?;
 
     let file = |name: &str| cli.dir.join("tls").join(name);
     let identity = Identity { ca: file("ca.pem"), cert: file("facility.pem"), key: file("facility.key") };
@@ -64,14 +119,15 @@ async fn run(cli: Cli) -> Result<(), Wrong> {
         // Whoever started us may have stopped listening; the visit goes on.
         let _ = writeln!(std::io::stdout().lock(), "{value}");
     });
-    let (office, events) = Office::new(desk, topics, options, print);
+    let state = cli.state.as_deref().map(state_file);
+    let (office, events) = Office::new(desk, topics, options, state, print);
 
     let listener = TcpListener::bind(&cli.https).map_err(|e| format!("https {}: {e}", cli.https))?;
     let base = format!("https://{}", listener.local_addr()?);
     let (to_office, pages) = mpsc::channel(256);
     let tls = web::tls(&file("https.pem"), &file("https.key"))?;
     tokio::select! {
-        ended = office.run(events, pages, &base) => ended,
+        ended = office.run(events, pages, orders(cli.console), &base) => ended,
         ended = web::serve(listener, tls, to_office) => ended,
     }
 }

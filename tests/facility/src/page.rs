@@ -24,6 +24,10 @@ pub enum Said {
         /** Ed25519 public key that its statements will be signed by. */
         statement_key: Bytes32,
     },
+    /// The visitor pressed Call.
+    Call,
+    /// The visitor gave the call up.
+    Cancel,
     /// The visitor pressed Not now.
     Decline {
         /** From `ringing`. */
@@ -48,6 +52,43 @@ pub enum Said {
         /** For a person who helps. */
         detail: String,
     },
+}
+
+/// Most bytes of the words of a `trouble`.
+const MAX_TROUBLE: usize = 300;
+/// Most bytes of a codec's name.
+const MAX_CODEC: usize = 32;
+
+impl Said {
+    /// What a page said, if it says it within every bound.
+    ///
+    /// # Errors
+    /// Not JSON of this form, or a member over its bound.
+    pub fn read(text: &str) -> Result<Self, String> {
+        if text.len() > MAX {
+            return Err(format!("more than {MAX} bytes"));
+        }
+        let said: Self = serde_json::from_str(text).map_err(|e| e.to_string())?;
+        said.bounded().map(|()| said)
+    }
+
+    fn bounded(&self) -> Result<(), String> {
+        let within = |ok: bool, what: &str| if ok { Ok(()) } else { Err(format!("{what}: over its bound")) };
+        match self {
+            Self::Trouble { what, detail } => {
+                let word = !what.is_empty() && what.len() <= 64 && what.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+                within(word, "what")?;
+                within(detail.len() <= MAX_TROUBLE && !detail.chars().any(char::is_control), "detail")
+            }
+            Self::Statement { jws, stats } => {
+                within(jws.len() <= parloir_pass::receipt::MAX_STATEMENT, "jws")?;
+                within(stats.codec.len() <= MAX_CODEC && stats.codec.is_ascii(), "codec")?;
+                within((0.0..=1000.0).contains(&stats.fps) && (0.0..=1.0).contains(&stats.audio_level), "stats")
+            }
+            // A signal is read with every bound by link's own reader.
+            Self::Ready | Self::Join { .. } | Self::Call | Self::Cancel | Self::Decline { .. } | Self::Signal { .. } => Ok(()),
+        }
+    }
 }
 
 /// What the page measured. Nothing is decided by it.
@@ -90,6 +131,24 @@ pub enum Says {
         site: String,
         /** Device check with or without a camera. */
         media: Media,
+        /** The visitor may call from here, now. */
+        call: bool,
+    },
+    /// The visitor's own call is on its way to the cell.
+    Calling {
+        /** Who is called. */
+        person: String,
+        /** It. */
+        ring: Id,
+        /** It rings there. */
+        rings: bool,
+    },
+    /// The visitor's own call did not reach the person.
+    NotReached {
+        /** Who was called. */
+        person: String,
+        /** Stable code. */
+        why: String,
     },
     /// Somebody calls.
     Ringing(Ringing),
@@ -104,6 +163,12 @@ pub enum Says {
         ice_servers: Vec<IceServer>,
         /** No other candidates than the relay's. */
         relay_only: bool,
+        /** The certificate that the grant names: a page that has another must join again. */
+        certificate: Bytes32,
+        /** The highest statement that came under this grant; the next must be higher. */
+        count: u64,
+        /** The page was in it before: it asks the box for a new offer. */
+        resumed: bool,
     },
     /// Signalling from the box.
     Signal {
@@ -148,10 +213,12 @@ pub enum Says {
 }
 
 /// What a visitor must know before joining.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Ringing {
     /// Which.
     pub call: Id,
+    /// The visitor's own call that the person answered: the page that made it joins by itself.
+    pub ring: Option<Id>,
     /// Who calls.
     pub person: String,
     /// Whom.

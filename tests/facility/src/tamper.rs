@@ -1,11 +1,16 @@
 //! Owns: the ways in which a test may let this facility lie, so that the box's checks are seen to bite.
-//! Never: on without `--tamper`.
+//! Never: on without `--tamper` or the console's word.
 //! Called by: [`crate::desk`], for each grant.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use parloir_issuer::{Fault, Secret, sign};
-use parloir_pass::{Bytes32, Grant};
-use parloir_seal::random;
+use parloir_pass::{Bytes32, Grant, Typ};
+use parloir_seal::{jws, random};
 use parloir_wire::ticket::Ticket;
+
+/// How long a grant is held back to be late: longer than the nonce that it answers lives, ms since the question.
+pub const LATE_MS: u64 = 62_000;
 
 /// One lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -20,36 +25,51 @@ pub enum Tamper {
     OneBit,
     /// The grant answers another nonce.
     WrongNonce,
+    /// The grant is of a version that no box knows, and signed all the same.
+    UnknownVersion,
+    /// The grant's header says that it is a beat, and is signed all the same.
+    WrongTyp,
+    /// The grant comes when the nonce that it answers is dead.
+    Late,
 }
 
 impl Tamper {
-    /// Before the grant is signed.
+    /// The grant, made wrong in this way and signed.
     ///
     /// # Errors
-    /// No random bytes.
-    pub fn document(self, grant: &mut Grant, ticket: &Ticket) -> Result<(), Fault> {
+    /// No random bytes; a bound of the document.
+    pub fn grant(self, mut grant: Grant, ticket: &Ticket, key: &Secret) -> Result<String, Fault> {
         match self {
             Self::FarCertificate => grant.parties[0].certificate = Bytes32(random::bytes()?),
             Self::ForgedTicket => grant.ticket = sign::ticket(ticket, &Secret::generate()?),
             Self::OtherDevice => grant.device = random::id()?,
             Self::WrongNonce => grant.nonce = random::id()?,
-            Self::OneBit => {}
+            Self::UnknownVersion => {
+                grant.v += 1;
+                return Ok(unchecked(Typ::Grant, &grant, key));
+            }
+            Self::WrongTyp => return Ok(unchecked(Typ::Beat, &grant, key)),
+            Self::OneBit => return sign(&grant, key).map(|jws| one_bit(&jws)).map_err(Fault::from),
+            Self::Late => {}
         }
-        Ok(())
+        Ok(sign(&grant, key)?)
     }
+}
 
-    /// After it was signed.
-    #[must_use]
-    pub fn signed(self, jws: String) -> String {
-        if self != Self::OneBit {
-            return jws;
-        }
-        let dot = jws.find('.').unwrap_or(0);
-        let (head, tail) = jws.split_at(dot + 9);
-        let mut rest = tail.chars();
-        let first = rest.next().unwrap_or('A');
-        // Neighbours in the base64url alphabet differ in one bit of the payload.
-        let changed = if first == 'A' { 'B' } else { 'A' };
-        format!("{head}{changed}{}", rest.as_str())
-    }
+/// A compact JWS that nobody looked over before it was signed.
+fn unchecked(typ: Typ, grant: &Grant, key: &Secret) -> String {
+    let payload = serde_json::to_vec(grant).unwrap_or_default();
+    let input = format!("{}.{}", BASE64URL.encode(jws::header(typ, &key.public())), BASE64URL.encode(payload));
+    let signature = key.sign(input.as_bytes());
+    jws::join(&input, &signature)
+}
+
+fn one_bit(jws: &str) -> String {
+    let dot = jws.find('.').unwrap_or(0);
+    let (head, tail) = jws.split_at(dot + 9);
+    let mut rest = tail.chars();
+    let first = rest.next().unwrap_or('A');
+    // Neighbours in the base64url alphabet differ in one bit of the payload.
+    let changed = if first == 'A' { 'B' } else { 'A' };
+    format!("{head}{changed}{}", rest.as_str())
 }

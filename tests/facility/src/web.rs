@@ -3,12 +3,13 @@
 //! Called by: main, tests.
 
 use crate::desk::Wrong;
-use crate::office::FromPage;
-use crate::page::{MAX, Said};
+use crate::limits::Allowance;
+use crate::office::{FromPage, now};
+use crate::page::{MAX, Said, Says};
 use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum_server::tls_rustls::RustlsConfig;
@@ -18,7 +19,10 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::net::TcpListener;
 use std::path::Path as File;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 /// Nothing from elsewhere, nothing inline, no frame around it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; media-src 'self' blob: mediastream:; \
@@ -36,6 +40,24 @@ const HEADERS: [(HeaderName, &str); 7] = [
 ];
 
 type ToOffice = mpsc::Sender<FromPage>;
+
+/// How often a page is asked whether it is there, and how long it may say nothing at all.
+const PING: Duration = Duration::from_secs(2);
+const SILENCE: Duration = Duration::from_secs(9);
+/// How long a page may take to read one message.
+const SEND: Duration = Duration::from_secs(5);
+/// Messages that a page may send at once, and a second: an answer with its candidates comes at once, a statement each second.
+const BURST: u32 = 150;
+const PER_S: f64 = 20.0;
+/// Most bytes of what a window calls itself.
+const MAX_TAB: usize = 32;
+
+#[derive(Clone)]
+struct Shared {
+    office: ToOffice,
+    /// Number of the next websocket.
+    next: Arc<AtomicU64>,
+}
 
 /// TLS 1.3 with the site's certificate.
 ///
@@ -65,9 +87,12 @@ pub async fn serve(listener: TcpListener, tls: RustlsConfig, office: ToOffice) -
         .route("/visit.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/visit.js"))))
         .route("/media.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/media.js"))))
         .route("/identity.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/identity.js"))))
+        .route("/words.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/words.js"))))
+        .route("/lang/en.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/lang/en.js"))))
+        .route("/lang/fr.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/lang/fr.js"))))
         .route("/style.css", get(|| file("text/css; charset=utf-8", include_str!("../page/style.css"))))
         .fallback(|| async { (StatusCode::NOT_FOUND, HEADERS, NO_LINK) })
-        .with_state(office);
+        .with_state(Shared { office, next: Arc::new(AtomicU64::new(1)) });
     listener.set_nonblocking(true)?;
     axum_server::from_tcp_rustls(listener, tls)?.serve(routes.into_make_service()).await?;
     Ok(())
@@ -79,8 +104,8 @@ async fn file(kind: &'static str, text: &'static str) -> Response {
     ([(header::CONTENT_TYPE, kind)], HEADERS, text).into_response()
 }
 
-async fn page(Path(token): Path<String>, State(office): State<ToOffice>) -> Response {
-    if !known(&office, &token).await {
+async fn page(Path(token): Path<String>, State(shared): State<Shared>) -> Response {
+    if !known(&shared.office, &token).await {
         return (StatusCode::NOT_FOUND, HEADERS, NO_LINK).into_response();
     }
     file("text/html; charset=utf-8", include_str!("../page/index.html")).await
@@ -94,14 +119,28 @@ async fn known(office: &ToOffice, token: &str) -> bool {
 
 async fn socket(
     Path(token): Path<String>,
-    State(office): State<ToOffice>,
+    State(shared): State<Shared>,
+    uri: Uri,
     headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    if !same_origin(&headers) || !known(&office, &token).await {
+    let tab = uri.query().and_then(|q| q.strip_prefix("tab=")).unwrap_or_default().to_owned();
+    let plain = !tab.is_empty() && tab.len() <= MAX_TAB && tab.bytes().all(|b| b.is_ascii_hexdigit());
+    if !plain || !same_origin(&headers) || !known(&shared.office, &token).await {
         return (StatusCode::FORBIDDEN, HEADERS, NO_LINK).into_response();
     }
-    upgrade.max_message_size(MAX).max_frame_size(MAX).on_upgrade(move |socket| pump(socket, token, office))
+    let page = shared.next.fetch_add(1, Ordering::Relaxed);
+    let upgrade = upgrade.max_message_size(MAX).max_frame_size(MAX).max_write_buffer_size(8 * MAX);
+    upgrade.on_upgrade(move |socket| async move {
+        let office = shared.office;
+        let (to, says) = mpsc::channel(128);
+        if office.send(FromPage::Opened { token, page, tab, to }).await.is_ok() {
+            if let Err(why) = pump(socket, page, says, &office).await {
+                let _ = office.send(FromPage::Hostile { why }).await;
+            }
+            let _ = office.send(FromPage::Closed { page }).await;
+        }
+    })
 }
 
 /// Another site's page that learned the link may not use it from a visitor's browser.
@@ -113,31 +152,49 @@ fn same_origin(headers: &HeaderMap) -> bool {
     }
 }
 
-async fn pump(mut socket: WebSocket, token: String, office: ToOffice) {
-    let (to, mut says) = mpsc::channel(128);
-    if office.send(FromPage::Opened { token: token.clone(), to }).await.is_err() {
-        return;
-    }
+/// Carries messages until either end is gone. A page that says what no page says is closed, and told nothing.
+async fn pump(mut socket: WebSocket, page: u64, mut says: mpsc::Receiver<Says>, office: &ToOffice) -> Result<(), String> {
+    let mut allowance = Allowance::new(BURST, PER_S);
+    let mut ping = tokio::time::interval(PING);
+    let mut heard = Instant::now();
     loop {
         tokio::select! {
             message = socket.recv() => {
-                let Some(Ok(message)) = message else { return };
-                let Message::Text(text) = message else { continue };
-                match serde_json::from_str::<Said>(&text) {
-                    Ok(said) => if office.send(FromPage::Said { token: token.clone(), said }).await.is_err() { return },
-                    Err(e) => tracing::warn!(error = %e, "a page says what no page says"),
+                let message = match message {
+                    None => return Ok(()),
+                    Some(Ok(message)) => message,
+                    // An oversized message, or a connection that broke: both end here.
+                    Some(Err(e)) => return if e.to_string().contains("too long") { Err(e.to_string()) } else { Ok(()) },
+                };
+                heard = Instant::now();
+                if !allowance.take(now().mono_ms) {
+                    return Err(format!("more than {PER_S} messages a second"));
+                }
+                match message {
+                    Message::Text(text) => {
+                        let said = Said::read(&text)?;
+                        if office.send(FromPage::Said { page, said }).await.is_err() { return Ok(()) }
+                    }
+                    Message::Binary(_) => return Err("bytes, where text is spoken".to_owned()),
+                    Message::Close(_) => return Ok(()),
+                    Message::Ping(_) | Message::Pong(_) => {}
                 }
             }
-            says = says.recv() => {
-                // None: a newer page of the same link took its place.
-                let Some(says) = says else { return };
-                let Ok(text) = serde_json::to_string(&says) else { continue };
-                if socket.send(Message::Text(text.into())).await.is_err() {
-                    return;
-                }
+            said = says.recv() => {
+                // None: another window of the same link took its place.
+                let Some(said) = said else { return Ok(()) };
+                let Ok(text) = serde_json::to_string(&said) else { continue };
+                if !send(&mut socket, Message::Text(text.into())).await { return Ok(()) }
+            }
+            _ = ping.tick() => {
+                if heard.elapsed() > SILENCE || !send(&mut socket, Message::Ping(Vec::new().into())).await { return Ok(()) }
             }
         }
     }
+}
+
+async fn send(socket: &mut WebSocket, message: Message) -> bool {
+    tokio::time::timeout(SEND, socket.send(message)).await.is_ok_and(|sent| sent.is_ok())
 }
 
 #[cfg(test)]

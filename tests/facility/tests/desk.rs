@@ -41,15 +41,20 @@ fn bench(name: &str, tamper: Option<Tamper>) -> Bench {
     let site = provision(&dir, &options).unwrap();
     let relays = Relays { urls: vec![url], secret: b"north".to_vec() };
     let now = Now { mono_ms: 1_000_000, unix_ms: NOON_S * 1000 };
-    let desk = Desk::new(site, Settings { relays, direct_candidates: false, absent_ms: 57_000, tamper }, now).unwrap();
-    Bench { dir, desk, now }
+    let settings = Settings { relays, direct_candidates: false, absent_ms: 57_000, tamper, tamperable: false };
+    let desk = Desk::new(site, settings, now, None).unwrap();
+    let mut b = Bench { dir, desk, now };
+    (0..3).for_each(|contact| drop(b.open(contact, contact as u64 + 1, "a")));
+    b
 }
 
 /// What came out, sorted.
 #[derive(Default, Debug)]
 struct Out {
     sent: Vec<(&'static str, Vec<u8>)>,
-    says: Vec<(String, Says)>,
+    /// Number of the page's websocket: in these tests contact 0 has page 1, and so on.
+    says: Vec<(u64, Says)>,
+    dropped: Vec<u64>,
     events: Vec<Value>,
 }
 
@@ -86,7 +91,8 @@ impl Bench {
         for output in self.desk.step(self.now, input) {
             match output {
                 Output::Publish { kind, body } => out.sent.push((kind.name, body)),
-                Output::Page { token, says } => out.says.push((token, says)),
+                Output::Page { page, says } => out.says.push((page, says)),
+                Output::Drop { page } => out.dropped.push(page),
                 Output::Event(value) => out.events.push(value),
             }
         }
@@ -95,9 +101,12 @@ impl Bench {
     fn from_box(&mut self, kind: &str, body: Vec<u8>) -> Out {
         self.step(Input::Box { kind: find(Way::Up, kind).unwrap(), body })
     }
-    fn from_page(&mut self, contact: usize, said: Said) -> Out {
+    fn open(&mut self, contact: usize, page: u64, tab: &str) -> Out {
         let token = self.token(contact);
-        self.step(Input::Page { token, said })
+        self.step(Input::Opened { token, page, tab: tab.to_owned() })
+    }
+    fn from_page(&mut self, contact: usize, said: Said) -> Out {
+        self.step(Input::Page { page: contact as u64 + 1, said })
     }
     fn after(&mut self, ms: u64) -> Out {
         self.now.mono_ms += ms;
@@ -177,7 +186,7 @@ fn a_question_rings_and_join_is_answered_by_a_grant_that_the_box_believes() {
     let ask = b.ask();
     let out = b.send_ask(&ask);
     assert_eq!(out.event("asked")["contact"], "Ana");
-    assert!(matches!(&out.says[..], [(t, Says::Ringing(r))] if *t == b.token(0) && r.person == "João" && r.slot_s == 1800));
+    assert!(matches!(&out.says[..], [(1, Says::Ringing(r))] if r.person == "João" && r.slot_s == 1800));
     assert!(out.sent.is_empty(), "nothing is granted before Join");
     assert!(b.send_ask(&ask).says.is_empty(), "the broker may deliver twice");
 
@@ -323,12 +332,18 @@ fn signals_pass_only_in_a_visit_and_the_page_never_offers() {
     assert_eq!(b.from_page(0, as_page(&answer)).sent("signal"), write_signal(&ask.call.0, &answer));
     assert!(b.from_page(1, as_page(&answer)).refused().contains("not its own"));
 
-    // A page that comes back is admitted again and hears the newest offer again.
-    let out = b.step(Input::Opened { token: b.token(0) });
-    assert!(matches!(&out.says[..], [(_, Says::Admitted { .. }), (_, Says::Signal { .. })]));
-    let out = b.step(Input::Opened { token: b.token(1) });
-    assert!(matches!(&out.says[..], [(_, Says::Waiting { contact, .. })] if contact == "Mother"));
-    assert!(b.step(Input::Opened { token: "x".into() }).says.is_empty());
+    // A page that comes back is admitted again; what it answered already is not offered twice.
+    let out = b.open(0, 9, "a");
+    assert!(matches!(&out.says[..], [(9, Says::Admitted { resumed: true, .. })]) && out.dropped == [1], "{out:?}");
+    b.from_box("signal", write_signal(&ask.call.0, &Signal::Offer { generation: 2, sdp: "v=0".into() }));
+    let out = b.open(0, 1, "a");
+    assert!(matches!(&out.says[..], [(1, Says::Admitted { .. }), (1, Says::Signal { .. })]), "an offer that nobody answered: {out:?}");
+    let again = as_page(&Signal::Again { generation: 2 });
+    assert_eq!(b.from_page(0, again).sent("signal"), write_signal(&ask.call.0, &Signal::Again { generation: 2 }));
+    assert!(b.from_box("signal", write_signal(&ask.call.0, &answer)).refused().contains("box offers"));
+    let out = b.open(1, 2, "a");
+    assert!(matches!(&out.says[..], [(2, Says::Waiting { contact, .. })] if contact == "Mother"));
+    assert!(b.step(Input::Opened { token: "x".into(), page: 5, tab: "a".into() }).says.is_empty());
 }
 
 #[test]
@@ -347,7 +362,7 @@ fn receipt(ask: &Ask, grant: Option<Id>, counted: u32, statement: Option<String>
         v: VERSION,
         site: ask.site,
         device: ask.device,
-        receipt: Id([0x41; 16]),
+        receipt: random::id().unwrap(),
         call: ask.call,
         grant,
         person: ask.person,
@@ -427,4 +442,24 @@ fn each_tampering_lies_in_one_way_and_the_box_can_tell() {
     assert_eq!(grant.unwrap_err().code.name(), "BadSignature");
     let (_, ask, grant) = granted(Tamper::WrongNonce);
     assert_ne!(grant.unwrap().nonce, ask.nonce);
+    let (_, _, grant) = granted(Tamper::UnknownVersion);
+    assert_eq!(grant.unwrap_err().code.name(), "UnknownVersion");
+    let (_, _, grant) = granted(Tamper::WrongTyp);
+    assert_eq!(grant.unwrap_err().code.name(), "WrongTyp");
+}
+
+#[test]
+fn a_late_grant_comes_when_its_nonce_is_dead() {
+    let mut b = bench("late", Some(Tamper::Late));
+    let ask = b.ask();
+    b.send_ask(&ask);
+    assert!(b.join(&ask).sent.is_empty());
+    let told = json!({"v": 1, "call": ask.call, "reason": "NoAnswer"}).to_string();
+    b.after(60_000);
+    b.from_box("ended", told.into_bytes());
+    assert!(b.after(1_900).sent.is_empty());
+    let out = b.after(200);
+    let grant = b.keyring().grant(&b.unsealed(out.sent("grant")), &ask.device, Clock::Unix(NOON_S)).unwrap();
+    assert_eq!(grant.nonce, ask.nonce);
+    assert!(b.after(60_000).sent.is_empty(), "once");
 }
