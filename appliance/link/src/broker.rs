@@ -2,20 +2,31 @@
 //! Never: a topic or a body.
 //! Called by: [`crate::run`], the facility of the tests.
 
-use rumqttc::{BrokerSessionResumePolicy, MqttOptions, SessionMode, TlsConfiguration, Transport};
+use crate::backoff;
+use crate::session::NothingUnderWay;
+use rumqttc::{MqttOptions, SessionMode, TlsConfiguration, Transport};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
+use tokio::net::{TcpSocket, TcpStream};
 
 /// How long the broker keeps a session, seconds: a deny that is sent while a box is off the network reaches it within this time.
 pub const SESSION_S: u32 = 600;
-/// Keep-alive, seconds. The broker tells the others by the will after one and a half of it.
-pub const KEEP_ALIVE_S: u16 = 10;
+/// Keep-alive, seconds: a ping after as much silence, and the connection is given up when the next is due and the last was not answered.
+/// The broker tells the others by the will after one and a half of it.
+pub const KEEP_ALIVE_S: u16 = 3;
+/// Longest time of one try to connect: TCP, TLS, MQTT's own greeting.
+pub const CONNECT: Duration = Duration::from_secs(5);
+/// An event loop that says nothing for so long hangs in a connection that takes no more bytes. Its pings are events too.
+pub const STUCK: Duration = Duration::from_secs(2 * KEEP_ALIVE_S as u64 + 1);
+/// Bytes that the kernel takes before we wait (it doubles them): what waits with us can still be superseded.
+const SEND_BUFFER: u32 = 64 * 1024;
 /// Most bytes of a packet: the largest body with its topic and properties.
-const MAX_PACKET: u32 = crate::topic::MAX_BODY as u32 + 1024;
+pub const MAX_PACKET: u32 = crate::topic::MAX_BODY as u32 + 1024;
 
 /// Who we are to the broker, as PEM files.
 #[derive(Clone, Debug)]
@@ -75,14 +86,38 @@ pub fn options(client: &str, broker: &str, tls: Arc<ClientConfig>) -> Result<Mqt
     options
         .set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(tls)))
         .set_keep_alive(KEEP_ALIVE_S)
-        .set_connect_timeout(Duration::from_secs(5))
+        .set_connect_timeout(CONNECT)
         .set_max_packet_size(Some(MAX_PACKET))
         .set_receive_maximum(Some(32))
         .set_session_mode(SessionMode::Persistent)
-        .set_session_expiry_interval(Some(SESSION_S))
-        // We keep no packet ids over a restart; every body is safe to see twice.
-        .set_broker_session_resume_policy(BrokerSessionResumePolicy::AllowBrokerOnly);
+        .set_session_expiry_interval(Some(SESSION_S));
+    let session = NothingUnderWay::new(&options);
+    options.set_session_store(session);
+    let tries = Arc::new(AtomicU32::new(0));
+    options.set_socket_connector(move |address, _| dial(address, Arc::clone(&tries)));
     Ok(options)
+}
+
+/// One try to reach the broker by TCP. It is given up soon: during a cut of the network the kernel's next SYN may be seconds away.
+async fn dial(address: String, tries: Arc<AtomicU32>) -> std::io::Result<TcpStream> {
+    let patience = backoff::syn(tries.fetch_add(1, Ordering::Relaxed));
+    let stream = tokio::time::timeout(patience, connect(address)).await??;
+    tries.store(0, Ordering::Relaxed);
+    Ok(stream)
+}
+
+async fn connect(address: String) -> std::io::Result<TcpStream> {
+    let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+    for address in tokio::net::lookup_host(address).await? {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        socket.set_nodelay(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER)?;
+        match socket.connect(address).await {
+            Ok(stream) => return Ok(stream),
+            Err(e) => last = e,
+        }
+    }
+    Err(last)
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Unready> {

@@ -2,25 +2,31 @@
 //! Never: judges a document, or gives one to anybody but the arbiter.
 //! Called by: main.
 
-use crate::backoff::Backoff;
 use crate::broker;
 use crate::courier::{Attachment, Order, Wish, next};
 use crate::message::write_status;
+use crate::outbox::Outbox;
+use crate::poller::{FromBroker, Poller};
 use crate::signalling::Pump;
-use crate::topic::{Keep, Kind, MAX_BODY, SIGNAL, STATUS, Topics, Way, find};
+use crate::topic::{Keep, Kind, MAX_BODY, STATUS, Topics, Way, find};
 use crate::{adapter, message};
 use parloir_shell::Tag;
-use rumqttc::{AsyncClient, Event, EventLoop, LastWill, Packet, PublishNoticeError, PublishOptions, QoS};
+use rumqttc::{AsyncClient, LastWill, PublishNoticeError, PublishOptions, QoS};
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-use tokio::sync::mpsc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, watch};
 use zbus::names::UniqueName;
 
 /// Bodies held for an absent arbiter; the oldest goes first, with a warning.
-const MAX_HELD: usize = 64;
+pub const MAX_HELD: usize = 64;
+/// Signals from the far side that wait for a route: an answer and all its candidates.
+pub const MAX_EARLY: usize = 80;
+/// How long they wait.
+const EARLY: Duration = Duration::from_secs(10);
+/// The kind that goes to a call instead of the arbiter.
+const SIGNAL_DOWN: &str = "signal";
 /// Longest wait for an answer of the arbiter.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Between two tries to become the courier of an arbiter that is there.
@@ -55,13 +61,6 @@ pub enum Ended {
     BusGone,
 }
 
-enum FromBroker {
-    Up(u64),
-    Subscribed(u64),
-    Down,
-    Body(&'static Kind, Vec<u8>),
-}
-
 /// Runs until the bus goes.
 ///
 /// # Errors
@@ -73,8 +72,8 @@ pub async fn run(settings: Settings) -> Result<(), Ended> {
     options.set_last_will(LastWill::new(topics.of(&STATUS), write_status(false), QoS::AtLeastOnce, true, None));
 
     let bus = zbus::connection::Builder::system().method_timeout(ANSWER).build().await?;
-    let watch = zbus::fdo::DBusProxy::new(&bus).await?;
-    let mut owners = watch.receive_name_owner_changed_with_args(&[(0, parloir_bus::NAME)]).await?;
+    let names = zbus::fdo::DBusProxy::new(&bus).await?;
+    let mut owners = names.receive_name_owner_changed_with_args(&[(0, parloir_bus::NAME)]).await?;
 
     let (client, events) = AsyncClient::builder(options).capacity(64).build();
     let in_visit = Arc::new(AtomicBool::new(false));
@@ -82,7 +81,8 @@ pub async fn run(settings: Settings) -> Result<(), Ended> {
     let poller = Poller { topics: topics.clone(), client: client.clone(), in_visit: Arc::clone(&in_visit), tell };
     tokio::spawn(poller.run(events));
     let (signals, waiting) = mpsc::channel(64);
-    tokio::spawn(publish_signals(client.clone(), topics.clone(), waiting));
+    let up = watch::Sender::new(false);
+    tokio::spawn(Outbox::new(client.clone(), &topics).run(waiting, up.subscribe()));
 
     let mut link = Link {
         bus,
@@ -91,12 +91,14 @@ pub async fn run(settings: Settings) -> Result<(), Ended> {
         in_visit,
         signals,
         kept: Kept::default(),
+        early: VecDeque::new(),
         connection: 0,
         online: false,
+        up,
         owner: None,
         arbiter: None,
     };
-    if let Ok(owner) = watch.get_name_owner(parloir_bus::NAME.try_into()?).await {
+    if let Ok(owner) = names.get_name_owner(parloir_bus::NAME.try_into()?).await {
         link.appeared(owner.into_inner()).await;
     }
     parloir_shell::notify::ready();
@@ -126,6 +128,8 @@ pub async fn run(settings: Settings) -> Result<(), Ended> {
 struct Kept {
     retained: BTreeMap<&'static str, Vec<u8>>,
     held: VecDeque<Held>,
+    /// For an arbiter that is there and has not taken us yet; not for the next one.
+    passing: VecDeque<(&'static str, Vec<u8>)>,
     count: u64,
 }
 
@@ -162,6 +166,14 @@ impl Kept {
         }
     }
 
+    fn unattached(&mut self, kind: &'static Kind, body: Vec<u8>) {
+        if self.passing.len() >= MAX_HELD {
+            tracing::warn!(kind = kind.name, "too many bodies wait for the arbiter to take us: the oldest is dropped");
+            self.passing.pop_front();
+        }
+        self.passing.push_back((kind.name, body));
+    }
+
     fn settled(&mut self, number: u64) {
         self.held.retain(|h| h.number != number);
     }
@@ -174,8 +186,11 @@ struct Link {
     in_visit: Arc<AtomicBool>,
     signals: mpsc::Sender<Vec<u8>>,
     kept: Kept,
+    /// Signals from the far side that came before their call's route: a link that was started again in a visit hears them first.
+    early: VecDeque<(Instant, Vec<u8>)>,
     connection: u64,
     online: bool,
+    up: watch::Sender<bool>,
     /// Who owns the arbiter's name: the bus tells it twice when it changes while we start.
     owner: Option<UniqueName<'static>>,
     arbiter: Option<(Attachment, Option<Pump>)>,
@@ -206,11 +221,15 @@ impl Link {
         for Held { number, kind, body } in &self.kept.held {
             attachment.order(Order::Deliver { kind, body: body.clone(), held: Some(*number) }).await;
         }
+        for (kind, body) in self.kept.passing.drain(..) {
+            attachment.order(Order::Deliver { kind, body, held: None }).await;
+        }
         self.arbiter = Some((attachment, None));
     }
 
     fn gone(&mut self) {
         self.owner = None;
+        self.kept.passing.clear();
         if self.arbiter.take().is_some() {
             tracing::warn!("the arbiter is gone");
         }
@@ -233,6 +252,7 @@ impl Link {
     async fn set_online(&mut self, online: bool) {
         if self.online != online {
             self.online = online;
+            self.up.send_replace(online);
             tracing::info!(online, "broker");
             if let Some((arbiter, _)) = &self.arbiter {
                 arbiter.order(Order::Online(online)).await;
@@ -246,13 +266,21 @@ impl Link {
         }
         let held = self.kept.note(kind, &body);
         match &self.arbiter {
-            Some((_, pump)) if kind.name == "signal" => match pump {
-                Some(pump) => pump.from_far(body),
-                None => tracing::debug!("a signal without a call was dropped"),
-            },
+            Some((_, Some(pump))) if kind.name == SIGNAL_DOWN => pump.from_far(body),
+            Some((_, None)) | None if kind.name == SIGNAL_DOWN => self.keep_early(body),
             Some((arbiter, _)) if !body.is_empty() => arbiter.order(Order::Deliver { kind: kind.name, body, held }).await,
+            None if self.owner.is_some() && kind.keep == Keep::Passing => self.kept.unattached(kind, body),
             Some(_) | None => {}
         }
+    }
+
+    fn keep_early(&mut self, body: Vec<u8>) {
+        self.early.retain(|(at, _)| at.elapsed() < EARLY);
+        if self.early.len() >= MAX_EARLY {
+            tracing::debug!("a signal without a call was dropped");
+            self.early.pop_front();
+        }
+        self.early.push_back((Instant::now(), body));
     }
 
     async fn wish(&mut self, wish: Wish) {
@@ -286,7 +314,10 @@ impl Link {
         match adapter {
             Some(adapter) => {
                 tracing::info!(call = %Tag(&call), route, "signalling");
-                *pump = Some(Pump::start(call, adapter, arbiter.signalling(), self.signals.clone()));
+                let started = Pump::start(call, adapter, arbiter.signalling(), self.signals.clone());
+                // Those about another call are dropped by the adapter.
+                self.early.drain(..).filter(|(at, _)| at.elapsed() < EARLY).for_each(|(_, body)| started.from_far(body));
+                *pump = Some(started);
             }
             None => tracing::warn!(call = %Tag(&call), route, "no adapter for this route: update this box"),
         }
@@ -318,72 +349,6 @@ async fn publish(client: AsyncClient, topic: String, body: Vec<u8>, done: mpsc::
         tokio::time::sleep(PUBLISH_AGAIN).await;
     }
     let _ = done.send(Order::Sent(id)).await;
-}
-
-async fn publish_signals(client: AsyncClient, topics: Topics, mut waiting: mpsc::Receiver<Vec<u8>>) {
-    let topic = topics.of(&SIGNAL);
-    while let Some(body) = waiting.recv().await {
-        if client.publish(topic.clone(), body, PublishOptions::new(QoS::AtLeastOnce)).await.is_err() {
-            return;
-        }
-    }
-}
-
-/// Drives the MQTT client's event loop; the only task that touches the network.
-struct Poller {
-    topics: Topics,
-    client: AsyncClient,
-    in_visit: Arc<AtomicBool>,
-    tell: mpsc::Sender<FromBroker>,
-}
-
-impl Poller {
-    async fn run(self, mut events: EventLoop) {
-        let (mut backoff, mut connection, mut up) = (Backoff::default(), 0, false);
-        let mut first = true;
-        loop {
-            let told = match events.poll().await {
-                Ok(Event::Incoming(Packet::ConnAck(_))) => {
-                    (connection, up, first) = (connection + 1, true, true);
-                    backoff.reset();
-                    tokio::spawn(greet(self.client.clone(), self.topics.clone(), connection, self.tell.clone()));
-                    self.tell.send(FromBroker::Up(connection)).await
-                }
-                Ok(Event::Incoming(Packet::Publish(p))) => match self.topics.kind(Way::Down, &p.topic) {
-                    Some(kind) => self.tell.send(FromBroker::Body(kind, p.payload.to_vec())).await,
-                    None => {
-                        tracing::warn!(topic = %String::from_utf8_lossy(&p.topic), "a topic that is not ours was dropped");
-                        Ok(())
-                    }
-                },
-                Ok(_) => Ok(()),
-                Err(e) => {
-                    if std::mem::take(&mut first) {
-                        tracing::warn!(error = %e, "no way to the broker: trying again [org.parloir.Error.NoBroker]");
-                    }
-                    let told = if std::mem::take(&mut up) { self.tell.send(FromBroker::Down).await } else { Ok(()) };
-                    let spread = RandomState::new().hash_one(connection).to_le_bytes()[0];
-                    tokio::time::sleep(backoff.next(self.in_visit.load(Ordering::Relaxed), spread)).await;
-                    told
-                }
-            };
-            if told.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// What each new connection begins with: we listen, then we say that we are there.
-async fn greet(client: AsyncClient, topics: Topics, connection: u64, tell: mpsc::Sender<FromBroker>) {
-    let Ok(notice) = client.subscribe_tracked(topics.all(Way::Down), QoS::AtLeastOnce).await else { return };
-    match notice.wait_async().await {
-        Ok(_) => {}
-        Err(e) => return tracing::warn!(error = %e, "the broker refused the subscription [org.parloir.Error.BrokerRefused]"),
-    }
-    let options = PublishOptions::new(QoS::AtLeastOnce).retained();
-    let _ = client.publish(topics.of(&STATUS), write_status(true), options).await;
-    let _ = tell.send(FromBroker::Subscribed(connection)).await;
 }
 
 #[cfg(test)]

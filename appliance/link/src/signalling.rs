@@ -6,6 +6,7 @@ use crate::adapter::{Adapter, Output};
 use crate::courier::Signalling;
 use parloir_shell::fds;
 use parloir_wire::signal::{MAX, Signal};
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::time::Duration;
@@ -32,7 +33,7 @@ impl Pump {
     #[must_use]
     pub fn start(call: String, adapter: Box<dyn Adapter>, arbiter: Signalling, out: mpsc::Sender<Vec<u8>>) -> Self {
         let (far, from_far) = mpsc::channel(WAITING);
-        let state = Running { call: call.clone(), adapter, arbiter, out, from_far };
+        let state = Running { call: call.clone(), adapter, arbiter, out, from_far, early: Some(VecDeque::new()) };
         tokio::spawn(state.run());
         Self { call, far }
     }
@@ -52,6 +53,8 @@ struct Running {
     arbiter: Signalling,
     out: mpsc::Sender<Vec<u8>>,
     from_far: mpsc::Receiver<Vec<u8>>,
+    /// What the far side said before call said anything: a link that was started again hears it before call has repeated its offer.
+    early: Option<VecDeque<Vec<u8>>>,
 }
 
 /// Why one end is done with.
@@ -100,15 +103,27 @@ impl Running {
                 message = receive(end) => {
                     let Some(bytes) = message? else { return Ok(Done::EndGone) };
                     let heard = Signal::decode(&bytes).and_then(|s| self.adapter.from_call(s));
+                    let early = if heard.is_ok() { self.early.take() } else { None };
                     self.act(heard, end, "call").await?;
+                    for body in early.into_iter().flatten() {
+                        self.far_says(&body, end).await?;
+                    }
                 }
                 body = self.from_far.recv() => {
                     let Some(body) = body else { return Ok(Done::RouteOver) };
-                    let heard = self.adapter.from_far(&body);
-                    self.act(heard, end, "the far side").await?;
+                    match &mut self.early {
+                        Some(early) if early.len() < WAITING => early.push_back(body),
+                        Some(_) => tracing::warn!("a signal from the far side was dropped: too many wait for call's offer"),
+                        None => self.far_says(&body, end).await?,
+                    }
                 }
             }
         }
+    }
+
+    async fn far_says(&mut self, body: &[u8], end: &UnixStream) -> io::Result<()> {
+        let heard = self.adapter.from_far(body);
+        self.act(heard, end, "the far side").await
     }
 
     async fn act(

@@ -12,7 +12,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use world::{A, Broker, Bus, Client, Process, SITE, hex};
+use world::{A, Broker, Bus, Client, Process, SITE, Way, hex};
 use zbus::object_server::SignalEmitter;
 
 const CALL: [u8; 16] = [0xca; 16];
@@ -26,17 +26,18 @@ enum Told {
     Signalling(String),
 }
 
-/// The arbiter's side of Courier1.xml, as thin as a test wants it. It refuses a second Attach, which link must not make.
+/// The arbiter's side of Courier1.xml, as thin as a test wants it. It refuses a second Attach of the same link, which must not make one.
 struct Arbiter {
     told: mpsc::UnboundedSender<Told>,
     ends: mpsc::UnboundedSender<OwnedFd>,
-    attached: bool,
+    attached: String,
 }
 
 #[zbus::interface(name = "org.parloir.Courier1")]
 impl Arbiter {
-    fn attach(&mut self) -> zbus::fdo::Result<()> {
-        if std::mem::replace(&mut self.attached, true) {
+    fn attach(&mut self, #[zbus(header)] header: zbus::message::Header<'_>) -> zbus::fdo::Result<()> {
+        let caller = header.sender().unwrap().to_string();
+        if std::mem::replace(&mut self.attached, caller) == self.attached {
             return Err(zbus::fdo::Error::Failed("attached twice".into()));
         }
         let _ = self.told.send(Told::Attach);
@@ -75,7 +76,7 @@ struct Seat {
 impl Seat {
     async fn take(address: &str) -> Self {
         let ((told_in, told), (ends_in, ends)) = (mpsc::unbounded_channel(), mpsc::unbounded_channel());
-        let arbiter = Arbiter { told: told_in, ends: ends_in, attached: false };
+        let arbiter = Arbiter { told: told_in, ends: ends_in, attached: String::new() };
         let bus = zbus::connection::Builder::address(address)
             .serve_at(parloir_bus::PATH, arbiter)
             .name(parloir_bus::NAME)
@@ -95,6 +96,12 @@ impl Seat {
                 other => return other,
             }
         }
+    }
+    /// How long until link says this about the broker.
+    async fn online(&mut self, wanted: bool) -> Duration {
+        let since = Instant::now();
+        while self.told().await != Told::Online(wanted) {}
+        since.elapsed()
     }
     async fn send(&self, id: u64, kind: &str, body: &[u8]) {
         Arbiter::send(&self.emitter(), id, kind, body).await.unwrap();
@@ -119,13 +126,20 @@ struct World {
 impl World {
     fn start(name: &str) -> Self {
         let (broker, bus) = (Broker::start(name), Bus::start(name));
-        let link = Self::link(&broker, &bus);
+        let link = Self::link(&broker, &bus, &broker.address());
         Self { link, bus, broker }
     }
-    fn link(broker: &Broker, bus: &Bus) -> Process {
+    /// With a way to the broker that can be cut.
+    async fn by_a_way(name: &str) -> (Self, Way) {
+        let (broker, bus) = (Broker::start(name), Bus::start(name));
+        let way = Way::to(&broker).await;
+        let link = Self::link(&broker, &bus, &way.address);
+        (Self { link, bus, broker }, way)
+    }
+    fn link(broker: &Broker, bus: &Bus, address: &str) -> Process {
         let file = |p: &std::path::PathBuf| p.to_str().unwrap().to_owned();
         let child = world::tied(env!("CARGO_BIN_EXE_parloir-link"))
-            .args(["--site", &hex(&SITE), "--device", &hex(&A), "--broker", &broker.address()])
+            .args(["--site", &hex(&SITE), "--device", &hex(&A), "--broker", address])
             .args(["--ca", &file(&broker.a.ca), "--cert", &file(&broker.a.cert), "--key", &file(&broker.a.key)])
             .env("DBUS_SYSTEM_BUS_ADDRESS", &bus.address)
             .env_remove("NOTIFY_SOCKET")
@@ -268,6 +282,144 @@ async fn a_broker_that_went_and_came_back() {
     let mut late = world.broker.client("b", &world.broker.b).await;
     late.subscribe("#").await;
     assert_eq!(late.listen(200).await, [], "and not to a stranger");
+}
+
+/// Nothing that was said in a cut is lost, order stays, and of the signals only those of the newest offer are worth sending.
+#[tokio::test]
+async fn a_cut_is_noticed_and_over_within_two_seconds_of_return() {
+    let (world, way) = World::by_a_way("cut").await;
+    let mut facility = world.facility().await;
+    let mut seat = Seat::take(&world.bus.address).await;
+    seat.online(true).await;
+    let call = hex(&CALL);
+    seat.route(&call, "direct").await;
+    assert_eq!(seat.told_else().await, Told::Signalling(call));
+    let end = seat.ends.recv().await.unwrap();
+
+    way.cut(true);
+    let noticed = seat.online(false).await;
+    assert!(noticed < Duration::from_secs(8), "two keep-alives, not TCP's quarter of an hour: {noticed:?}");
+    for generation in [1, 2] {
+        call_says(&end, &Signal::Offer { generation, sdp: "v=0".into() }).await;
+        call_says(&end, &Signal::Candidate { generation, mline: 0, candidate: String::new() }).await;
+    }
+    seat.send(1, "receipt", b"both sides' word").await;
+    assert!(facility.publish(&down("deny"), b"stop", false).await);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    way.cut(false);
+    let returned = Instant::now();
+    let (mut deny, mut sent, mut back) = (false, false, None);
+    while !deny || !sent || back.is_none() {
+        match seat.told().await {
+            Told::Deliver(kind, body) => deny |= kind == "deny" && body == b"stop",
+            Told::Sent(1) => sent = true,
+            Told::Online(true) => back = Some(returned.elapsed()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(back.unwrap() < Duration::from_secs(2), "{back:?}");
+    let mut signals = Vec::new();
+    let mut receipt = false;
+    while signals.len() < 2 || !receipt {
+        let (topic, body) = facility.next("what waited").await;
+        receipt |= topic.ends_with("/receipt");
+        signals.extend(topic.ends_with("/signal").then(|| read_signal(&body).unwrap().1));
+    }
+    let generation = 2;
+    assert_eq!(signals[0], Signal::Offer { generation, sdp: "v=0".into() });
+    assert_eq!(signals[1], Signal::Candidate { generation, mline: 0, candidate: String::new() });
+}
+
+/// How it was broken: a cut while much was on its way. The client waited for room in the socket, for as long as TCP does, and did not ping.
+#[tokio::test]
+async fn a_connection_that_takes_no_more_bytes_is_given_up() {
+    let (world, way) = World::by_a_way("full").await;
+    let mut seat = Seat::take(&world.bus.address).await;
+    seat.online(true).await;
+    way.cut(true);
+    for id in 0..50 {
+        seat.send(id, "receipt", &[7; 60_000]).await;
+    }
+    let noticed = seat.online(false).await;
+    assert!(noticed < Duration::from_secs(10), "{noticed:?}");
+    way.cut(false);
+    let (returned, mut back) = (Instant::now(), None);
+    let mut sent: Vec<u64> = Vec::new();
+    while sent.len() < 50 || back.is_none() {
+        match seat.told().await {
+            Told::Sent(id) => sent.push(id),
+            Told::Online(true) => back = Some(returned.elapsed()),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(back.unwrap() < Duration::from_secs(2), "{back:?}");
+    sent.sort_unstable();
+    assert_eq!(sent, (0..50).collect::<Vec<_>>(), "none lost, none said twice");
+}
+
+#[tokio::test]
+async fn a_broker_that_stands_still_and_one_that_was_killed() {
+    let mut world = World::start("still");
+    let mut seat = Seat::take(&world.bus.address).await;
+    seat.online(true).await;
+    world.broker.hurt("-STOP");
+    let noticed = seat.online(false).await;
+    assert!(noticed < Duration::from_secs(8), "{noticed:?}");
+    world.broker.hurt("-CONT");
+    let back = seat.online(true).await;
+    assert!(back < Duration::from_secs(2), "{back:?}");
+
+    world.broker.hurt("-KILL");
+    assert!(seat.online(false).await < Duration::from_secs(1));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    world.broker.run();
+    let back = seat.online(true).await;
+    assert!(back < Duration::from_secs(2), "{back:?}");
+}
+
+/// How it was broken: link was killed. The broker kept its session, the new link had no memory of it, and its client refused to subscribe and
+/// to publish until the session's end, ten minutes later.
+#[tokio::test]
+async fn link_is_killed_in_a_visit_and_the_next_takes_up_all() {
+    let mut world = World::start("restart");
+    let mut facility = world.facility().await;
+    let mut seat = Seat::take(&world.bus.address).await;
+    seat.online(true).await;
+    let call = hex(&CALL);
+    seat.route(&call, "direct").await;
+    let mut end = seat.ends.recv().await.unwrap();
+    let offer = Signal::Offer { generation: 1, sdp: "v=0".into() };
+    call_says(&end, &offer).await;
+    assert_eq!(read_signal(&up(&mut facility, "signal").await).unwrap().1, offer);
+
+    world.link.0.kill().unwrap();
+    world.link.0.wait().unwrap();
+    let answer = Signal::Answer { generation: 1, sdp: "v=0".into() };
+    for (kind, body) in [("signal", write_signal(&CALL, &answer)), ("deny", b"stop".to_vec()), ("beat", b"on".to_vec())] {
+        assert!(facility.publish(&down(kind), &body, false).await);
+    }
+    world.link = World::link(&world.broker, &world.bus, &world.broker.address());
+    while seat.told_else().await != Told::Attach {}
+    seat.route(&call, "direct").await;
+    let (mut online, mut deny, mut beat, mut signalling) = (false, false, false, false);
+    while !(online && deny && beat && signalling) {
+        match seat.told().await {
+            Told::Online(up) => online |= up,
+            Told::Deliver(kind, _) => (deny, beat) = (deny | (kind == "deny"), beat | (kind == "beat")),
+            Told::Signalling(_) => signalling = true,
+            other => panic!("{other:?}"),
+        }
+    }
+    while let Ok(newer) = seat.ends.try_recv() {
+        end = newer;
+    }
+    // Call repeats what it said to each new end; the answer that waited fits it.
+    call_says(&end, &offer).await;
+    assert_eq!(read_signal(&up(&mut facility, "signal").await).unwrap().1, offer);
+    assert_eq!(call_hears(&end).await, Some(answer));
+    let again = Signal::Again { generation: 0 };
+    assert!(facility.publish(&down("signal"), &write_signal(&CALL, &again), false).await);
+    assert_eq!(call_hears(&end).await, Some(again));
 }
 
 #[tokio::test]

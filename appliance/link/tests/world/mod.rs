@@ -144,6 +144,12 @@ impl Broker {
         }
     }
 
+    /// Sends it a signal.
+    pub fn hurt(&self, signal: &str) {
+        let pid = self.process.as_ref().unwrap().0.id().to_string();
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
     /// Ends it in order, so that it writes its database.
     pub fn stop(&mut self) {
         let Some(mut process) = self.process.take() else { return };
@@ -165,7 +171,7 @@ impl Broker {
         let tls = broker::tls(identity).unwrap();
         let mut options = broker::options(id, &self.address(), tls).unwrap();
         // The world's own clients keep nothing.
-        options.set_session_mode(rumqttc::SessionMode::Clean);
+        options.set_session_mode(rumqttc::SessionMode::Clean).set_keep_alive(60);
         let (client, events) = AsyncClient::builder(options).capacity(64).build();
         let mut client = Client { client, events };
         client.wait("a connection", |e| matches!(e, Event::Incoming(Packet::ConnAck(_))).then_some(())).await;
@@ -227,6 +233,58 @@ fn received(event: &Event) -> Option<Received> {
     match event {
         Event::Incoming(Packet::Publish(p)) => Some((String::from_utf8(p.topic.to_vec()).unwrap(), p.payload.to_vec())),
         _ => None,
+    }
+}
+
+/// A way to the broker that can be cut: bytes stop, connections stay, as when a cable is pulled.
+pub struct Way {
+    pub address: String,
+    open: tokio::sync::watch::Sender<bool>,
+}
+
+impl Way {
+    pub async fn to(broker: &Broker) -> Self {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        // Little room, so that a cut is felt by whoever has much to say.
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(64).unwrap();
+        let (address, to) = (listener.local_addr().unwrap().to_string(), broker.address());
+        let open = tokio::sync::watch::Sender::new(true);
+        let watch = open.subscribe();
+        tokio::spawn(async move {
+            while let Ok((near, _)) = listener.accept().await {
+                let (to, watch) = (to.clone(), watch.clone());
+                tokio::spawn(async move {
+                    let mut wait = watch.clone();
+                    if wait.wait_for(|open| *open).await.is_err() {
+                        return;
+                    }
+                    let Ok(far) = tokio::net::TcpStream::connect(to).await else { return };
+                    let ((nr, nw), (fr, fw)) = (near.into_split(), far.into_split());
+                    tokio::join!(carry(nr, fw, watch.clone()), carry(fr, nw, watch));
+                });
+            }
+        });
+        Self { address, open }
+    }
+    pub fn cut(&self, cut: bool) {
+        self.open.send_replace(!cut);
+    }
+}
+
+async fn carry(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    mut open: tokio::sync::watch::Receiver<bool>,
+) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut bytes = [0; 4096];
+    while open.wait_for(|open| *open).await.is_ok() {
+        let n = from.read(&mut bytes).await.unwrap_or(0);
+        if n == 0 || open.wait_for(|open| *open).await.is_err() || to.write_all(&bytes[..n]).await.is_err() {
+            return;
+        }
     }
 }
 
