@@ -361,11 +361,10 @@ pub struct Voice {
 }
 
 impl Voice {
-    /// Queues a signal. When the bus takes none any more, nothing is lost that counts: the view is said anew, the outbox sent anew.
-    pub fn say(&self, to: &Owner, signal: Signal) {
-        if self.queue.try_send((to.clone(), signal)).is_err() {
-            tracing::warn!("signal dropped: the bus does not take any");
-        }
+    /// Queues a signal; answers whether there was room. Who says something that counts says it again later.
+    #[must_use]
+    pub fn say(&self, to: &Owner, signal: Signal) -> bool {
+        self.queue.try_send((to.clone(), signal)).is_ok()
     }
 }
 

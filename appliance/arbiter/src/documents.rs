@@ -303,7 +303,10 @@ impl Documents {
         let party = grant.parties.iter().position(|p| parloir_seal::keys::thumbprint(&p.statement_key) == claim.kid);
         let party = party.ok_or_else(|| {
             let late = self.replaced.contains(&claim.kid);
-            NotOpened::new("StatementStray", if late { "signed under a grant that was replaced" } else { "signed by no party of the grant" })
+            NotOpened::new(
+                "StatementStray",
+                if late { "signed under a grant that was replaced" } else { "signed by no party of the grant" },
+            )
         })?;
         let statement = jws::statement(body, &grant.parties[party].statement_key, &grant.call).map_err(|r| match r.code {
             Code::NotForThisCall => NotOpened::new("StatementStray", r.to_string()),

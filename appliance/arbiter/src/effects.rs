@@ -6,13 +6,14 @@ use crate::bus::Reply;
 use crate::channel::Channel;
 use crate::input::Input;
 use crate::outbox::Matter;
+use crate::receipts::DISK_LIMIT;
 use crate::run::{Arbiter, Focus};
 use crate::visit::Visit;
 use crate::{documents, translate};
 use parloir_bus::error::BusError;
 use parloir_core::effect::{self, Entry};
-use parloir_core::{Answer, Code, Effect, Event, GateFact, GateRefusal, Owner, Refusal, Request};
-use parloir_pass::{Bytes32, Id, Receipt};
+use parloir_core::{Answer, CallFact, Code, Effect, Event, GateFact, GateRefusal, Owner, Refusal, Request};
+use parloir_pass::{Id, Receipt};
 use parloir_seal::random;
 use parloir_shell::fds;
 use parloir_wire::gate::ToGate;
@@ -21,11 +22,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::timeout;
-
-/// How long the disk may take before a door stays shut.
-const DISK_LIMIT: Duration = Duration::from_secs(1);
 
 impl Arbiter {
     /// Carries out one effect. Events that follow from it at once go to `events`.
@@ -39,14 +36,14 @@ impl Arbiter {
                 self.focus.take_if(|focus| focus.owner == holder);
             }
             Effect::RouteKey { holder, serial } => self.route_key(&holder, serial),
-            Effect::HandFrames { request, call } => self.hand(request, call, &lease::ToCall::FrameEnd),
-            Effect::HandSignalling { request, call } => self.hand(request, call, &lease::ToCall::SignalEnd),
+            Effect::HandFrames { request, call } => events.extend(self.hand(request, call, &lease::ToCall::FrameEnd)),
+            Effect::HandSignalling { request, call } => events.extend(self.hand(request, call, &lease::ToCall::SignalEnd)),
             Effect::MakeCertificate { call } => events.push_back(self.make_certificate(call)),
-            Effect::Gate(message) => events.extend(self.to_gate(message)),
-            Effect::StartCallChannels { call } => self.with_visit(call, Visit::send_certificate),
+            Effect::Gate(message) => events.extend(self.to_gate(message).await),
+            Effect::StartCallChannels { call } => events.extend(self.with_visit(call, Visit::send_certificate)),
             Effect::SendToCall { call, message } => {
                 let message = translate::to_call(&call, &message);
-                self.with_visit(call, |visit| visit.send(&message, &[]));
+                events.extend(self.with_visit(call, |visit| visit.send(&message, &[])));
             }
             Effect::OpenRoute { call } => {
                 self.route = Some(call);
@@ -78,7 +75,7 @@ impl Arbiter {
                 self.post(Matter::Ended, format!(r#"{{"v":1,"call":"{call}","reason":"{reason}"}}"#).into_bytes());
             }
             Effect::MakeReceipt { receipt } => {
-                self.unsealed.push(*receipt);
+                self.receipts.push(*receipt);
                 self.seal_waiting().await;
             }
             Effect::OpenVisitRecord { receipt } => self.record(&receipt).await,
@@ -86,10 +83,10 @@ impl Arbiter {
             Effect::Ledger(entry) => self.append(&entry),
             Effect::KeepDeny(target) => {
                 let hash = documents::deny_hash(&target);
-                self.store.tell("revocation", move |l| l.deny(&hash));
+                self.store.must("revocation", move |disk| disk.deny(&hash));
             }
             Effect::KeepFloor { typ, revision } => {
-                self.store.tell("revision floor", move |l| l.raise_floor(typ.name(), revision));
+                self.store.must("revision floor", move |disk| disk.raise_floor(typ.name(), revision));
             }
         }
     }
@@ -138,25 +135,34 @@ impl Arbiter {
         }
     }
 
-    fn hand(&mut self, request: Request, call: Id, message: &lease::ToCall) {
-        let visit = self.visit.as_ref().filter(|v| v.call == call);
+    fn hand(&mut self, request: Request, call: Id, message: &lease::ToCall) -> Option<Event> {
+        let visit = self.visit.as_mut().filter(|v| v.call == call);
         match visit.map(|v| v.hand(message)) {
             Some(Ok(end)) => self.answer(request, Ok(Reply::End(end))),
-            Some(Err(error)) => self.cannot_hand(request, &error),
+            Some(Err(error)) => {
+                self.cannot_hand(request, &error);
+                return Some(hung_up(call));
+            }
             None => self.answer(request, Err(to_bus(Code::NoCall))),
         }
+        None
     }
 
     fn cannot_hand(&mut self, request: Request, error: &io::Error) {
-        tracing::error!(%error, "no socketpair");
+        tracing::warn!(%error, "no socketpair, or call does not take its end");
         self.answer(request, Err(to_bus(Code::Internal)));
     }
 
-    fn with_visit(&self, call: Id, act: impl FnOnce(&Visit)) {
-        match self.visit.as_ref().filter(|v| v.call == call) {
-            Some(visit) => act(visit),
-            None => tracing::error!(%call, "no such visit"),
-        }
+    /// Says something to a call process. One that does not take it is hung up on, and the core is told: the word may have been that
+    /// nothing shall leave the box.
+    fn with_visit(&mut self, call: Id, act: impl FnOnce(&mut Visit) -> io::Result<()>) -> Option<Event> {
+        let Some(visit) = self.visit.as_mut().filter(|v| v.call == call) else {
+            tracing::error!(%call, "no such visit");
+            return None;
+        };
+        let error = act(visit).err()?;
+        tracing::warn!(%error, "call does not take its messages: hung up");
+        Some(hung_up(call))
     }
 
     fn make_certificate(&mut self, call: Id) -> Event {
@@ -175,13 +181,15 @@ impl Arbiter {
     }
 
     /// Sends to gate; answers an event when the arbiter itself must say no.
-    fn to_gate(&mut self, message: effect::ToGate) -> Option<Event> {
+    async fn to_gate(&mut self, message: effect::ToGate) -> Option<Event> {
         let Some(gate) = self.gate.clone() else {
             tracing::debug!("no gate to tell");
             return None;
         };
         let no = |lease, why| Some(Event::Gate(GateFact::Refused { lease, why }));
         match message {
+            // A disk that takes nothing now would not take the record either: nobody is asked for a visit that could not open.
+            effect::ToGate::Prepare { lease, .. } if !self.disk_writes().await => return no(lease, GateRefusal::NoState),
             effect::ToGate::Prepare { lease, serial } => match self.open_visit_channel(lease) {
                 Some(fd) => gate.send(ToGate::Prepare { lease: lease.0, serial }, Some(fd)),
                 None => return Some(Event::CertificateFailed { call: lease }),
@@ -192,8 +200,11 @@ impl Arbiter {
             },
             effect::ToGate::Open { lease, ticket } => {
                 // Two conditions that the core cannot see: the record is on disk, and seal itself has found the grant sound.
-                if self.recorded != Some(lease) || self.documents.admitted(&lease).is_none() {
-                    tracing::error!("the doors stay shut: no record on disk, or no sound grant");
+                if self.documents.admitted(&lease).is_none() {
+                    tracing::error!("the doors stay shut: no sound grant");
+                    return no(lease, GateRefusal::Malformed);
+                }
+                if self.recorded != Some(lease) {
                     return no(lease, GateRefusal::NoState);
                 }
                 gate.send(ToGate::Open { ticket: Box::new(ticket.0) }, None);
@@ -201,6 +212,20 @@ impl Arbiter {
             effect::ToGate::Close { lease } => gate.send(ToGate::Close { lease: lease.0 }, None),
         }
         None
+    }
+
+    async fn disk_writes(&self) -> bool {
+        match timeout(DISK_LIMIT, self.store.ask(|l| l.probe())).await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "no visit: the disk takes no writes");
+                false
+            }
+            Err(_) => {
+                tracing::warn!("no visit: the disk is too slow");
+                false
+            }
+        }
     }
 
     fn open_visit_channel(&mut self, lease: Id) -> Option<OwnedFd> {
@@ -225,54 +250,25 @@ impl Arbiter {
             tracing::error!("the open-visit record cannot be written as JSON");
             return;
         };
-        let visit = self.open_visit(draft);
+        let visit = self.open_visit(&receipt.call, draft);
         if self.recorded == Some(receipt.call) {
-            self.store.tell("open-visit record", move |l| l.keep_open_visit(&visit));
+            self.store.tell("open-visit record", move |l| l.renew_open_visit(&visit));
             return;
         }
         match timeout(DISK_LIMIT, self.store.ask(move |l| l.keep_open_visit(&visit))).await {
             Ok(Ok(())) => self.recorded = Some(receipt.call),
-            Ok(Err(error)) => tracing::error!(%error, "no open-visit record: the doors stay shut"),
-            Err(_) => tracing::error!("the disk is too slow for the open-visit record: the doors stay shut"),
+            Ok(Err(error)) => tracing::warn!(%error, "no open-visit record: the doors stay shut"),
+            Err(_) => tracing::warn!("the disk is too slow for the open-visit record: the doors stay shut"),
         }
     }
 
     fn close_record(&mut self, call: Id) {
         self.recorded.take_if(|recorded| *recorded == call);
         // The receipt takes the record's place in one transaction; as long as it is not stored the record stays.
-        if self.unsealed.is_empty() {
-            self.store.tell("open-visit record", |l| l.forget_open_visit());
+        let call = call.to_string();
+        if !self.receipts.waits_for(&call) {
+            self.store.must("open-visit record", move |disk| disk.ledger()?.forget_open_visit(&call));
         }
-    }
-
-    /// Seals, stores and sends receipts that wait for that, in order; tried again with each turn of the loop.
-    pub(crate) async fn seal_waiting(&mut self) {
-        while !self.unsealed.is_empty() && self.documents.can_seal() {
-            let mut receipt = self.unsealed[0].clone();
-            match self.store_receipt(&mut receipt).await {
-                Ok(body) => {
-                    self.unsealed.remove(0);
-                    tracing::info!(receipt = %receipt.receipt, reason = receipt.reason, seconds_counted = receipt.seconds_counted, "receipt");
-                    self.post(Matter::Receipt(receipt.receipt.to_string()), body);
-                }
-                Err(error) => {
-                    tracing::warn!(error, "the receipt is not stored yet; trying on");
-                    return;
-                }
-            }
-        }
-    }
-
-    async fn store_receipt(&self, receipt: &mut Receipt) -> Result<Vec<u8>, String> {
-        let late = |_| "the disk is too slow".to_owned();
-        let head = timeout(DISK_LIMIT, self.store.ask(|l| l.head())).await.map_err(late)?.map_err(|e| e.to_string())?;
-        receipt.ledger_head = Bytes32(head);
-        let body = self.documents.receipt(receipt).map_err(|e| e.to_string())?;
-        let row = self.row("receipt", receipt.call.to_string(), format!("receipt={}", receipt.receipt));
-        let (id, kept) = (receipt.receipt.to_string(), body.clone());
-        let stored = self.store.ask(move |l| l.keep_receipt(&id, &kept, &row));
-        timeout(DISK_LIMIT, stored).await.map_err(late)?.map_err(|e| e.to_string())?;
-        Ok(body)
     }
 
     fn append(&mut self, entry: &Entry) {
@@ -301,8 +297,12 @@ impl Arbiter {
             detail += &format!(" left_out={left_out}");
         }
         let row = self.row(event, call, detail);
-        self.store.tell("ledger row", move |l| l.append(&row).map(|_| ()));
+        self.store.append(row);
     }
+}
+
+const fn hung_up(call: Id) -> Event {
+    Event::Call { call, fact: CallFact::HungUp }
 }
 
 fn to_bus(code: Code) -> BusError {

@@ -4,7 +4,6 @@
 
 use crate::bus::{Answer, Ask};
 use crate::gate::Link;
-use crate::store::StoreError;
 use parloir_core::{Event, Fresh, Owner, Request};
 use parloir_pass::Id;
 use parloir_seal::{Refused, random};
@@ -69,9 +68,9 @@ pub enum Fatal {
     /// The bus is gone.
     #[error("bus: the connection ended; the service manager starts us again [org.parloir.Error.NoBus]")]
     Bus,
-    /// The database is gone.
-    #[error(transparent)]
-    Store(#[from] StoreError),
+    /// The disk can be used again, or shows another database: what was denied is read anew.
+    #[error("disk: there is a database again; the service manager starts us again to read it [org.parloir.Error.Storage]")]
+    Disk,
 }
 
 /// A bus call that the core answers; `None` for those that the arbiter answers itself.
@@ -81,12 +80,8 @@ pub enum Fatal {
 pub(crate) fn to_event(request: Request, caller: Owner, ask: Ask) -> Result<Option<Event>, Fatal> {
     Ok(Some(match ask {
         Ask::Attach => Event::Attach { request, caller },
-        Ask::Place { contact, video, serial } => {
-            Event::Place { request, caller, contact, video, serial, fresh: fresh()? }
-        }
-        Ask::Answer { ring, video, serial } => {
-            Event::Answer { request, caller, ring, video, serial, fresh: fresh()? }
-        }
+        Ask::Place { contact, video, serial } => Event::Place { request, caller, contact, video, serial, fresh: fresh()? },
+        Ask::Answer { ring, video, serial } => Event::Answer { request, caller, ring, video, serial, fresh: fresh()? },
         Ask::Decline(ring) => Event::Decline { request, caller, ring },
         Ask::End => Event::End { request, caller },
         Ask::Let { camera, microphone, serial } => Event::Let { request, caller, camera, microphone, serial },

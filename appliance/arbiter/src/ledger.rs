@@ -2,15 +2,21 @@
 //! Never: a name, a contact list, a picture, a key (requirements S4); changes or removes a ledger row.
 //! Called by: store (on its own thread), main (at start, before anything runs).
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
 /// The tables, as `docs/stored-data.toml` explains them.
 pub const SCHEMA: &str = include_str!("schema.sql");
 /// `PRAGMA user_version` of [`SCHEMA`].
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = 2;
+/// From version 1, where the table held one visit at most.
+const FROM_1: &str = "ALTER TABLE open_visit RENAME TO old;
+    CREATE TABLE open_visit (call TEXT PRIMARY KEY, boot TEXT NOT NULL, at_ns INTEGER NOT NULL, draft TEXT NOT NULL) STRICT;
+    INSERT INTO open_visit SELECT coalesce(json_extract(draft, '$.call'), ''), boot, at_ns, draft FROM old WHERE json_valid(draft);
+    DROP TABLE old;";
 /// Name of the file in the state directory.
 pub const FILE: &str = "arbiter.db";
 /// What every row's hash covers first, so that no other hash of this product is one.
@@ -30,9 +36,45 @@ pub enum LedgerError {
         "database: version {0} is not {SCHEMA_VERSION}; install the release that wrote it [org.parloir.Error.StorageVersion]"
     )]
     Version(i64),
+    /// What is in the file is no database of ours any more.
+    #[error("database: {0} [org.parloir.Error.StorageUnreadable]")]
+    Unreadable(String),
+    /// There is no database to write to.
+    #[error("database: {0}; no visit opens until it can be used [org.parloir.Error.Storage]")]
+    Down(String),
+    /// The second file beside the database.
+    #[error("floors: {0} [org.parloir.Error.Storage]")]
+    Floors(#[from] std::io::Error),
     /// The chain does not hold at this row: it, or one before it, was changed outside.
     #[error("ledger: the chain breaks at row {0}; export it for the inspector [org.parloir.Error.LedgerBroken]")]
     Broken(u64),
+}
+
+impl LedgerError {
+    /// Whether the file itself is damaged: no retry will help.
+    #[must_use]
+    pub fn is_unreadable(&self) -> bool {
+        match self {
+            Self::Unreadable(_) => true,
+            Self::Sqlite(error) => {
+                matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+            }
+            Self::Version(_) | Self::Down(_) | Self::Floors(_) | Self::Broken(_) => false,
+        }
+    }
+
+    /// Whether the disk is at fault, and not what was asked of it: worth trying again.
+    #[must_use]
+    pub fn is_the_disks(&self) -> bool {
+        match self {
+            Self::Unreadable(_) | Self::Down(_) | Self::Floors(_) => true,
+            Self::Sqlite(error) => !matches!(
+                error.sqlite_error_code(),
+                None | Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::ApiMisuse | ErrorCode::Unknown)
+            ),
+            Self::Version(_) | Self::Broken(_) => false,
+        }
+    }
 }
 
 /// What happened, to be appended.
@@ -55,6 +97,8 @@ pub struct Entry {
 /// A visit whose doors may be open: what a receipt needs if this process ends before it can make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenVisit {
+    /// Which call, in hex.
+    pub call: String,
     /// Which boot.
     pub boot: String,
     /// Last time that it was written, `CLOCK_BOOTTIME` nanoseconds of that boot.
@@ -103,10 +147,42 @@ impl Ledger {
                 tx.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}"))?;
                 tx.commit()?;
             }
+            1 => {
+                let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+                tx.execute_batch(FROM_1)?;
+                tx.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}"))?;
+                tx.commit()?;
+            }
             SCHEMA_VERSION => {}
             other => return Err(LedgerError::Version(other)),
         }
         Ok(Self { db })
+    }
+
+    /// Whether every page of the file is as it should be, and every table there.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unreadable`] with the first thing that is not.
+    pub fn sound(&self) -> Result<(), LedgerError> {
+        let said: String = self.db.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
+        if said != "ok" {
+            return Err(LedgerError::Unreadable(said));
+        }
+        let made = |db: &Connection| -> Result<Vec<String>, rusqlite::Error> {
+            let mut rows = db.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY 1")?;
+            rows.query_map([], |r| r.get(0))?.collect()
+        };
+        let model = Connection::open_in_memory()?;
+        model.execute_batch(SCHEMA)?;
+        if made(&self.db)? == made(&model)? { Ok(()) } else { Err(LedgerError::Unreadable("tables are missing".to_owned())) }
+    }
+
+    /// Whether something can be written and synced now: writes the version over itself.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn probe(&mut self) -> Result<(), LedgerError> {
+        Ok(self.db.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}"))?)
     }
 
     /// Appends a row and gives its hash, the new head.
@@ -156,48 +232,72 @@ impl Ledger {
         Ok((count, head))
     }
 
-    /// Writes the open-visit record; before the doors open and every 5 s after.
+    /// Writes the open-visit record, before the doors open.
     ///
     /// # Errors
     /// SQLite's own: then the doors must not open.
     pub fn keep_open_visit(&mut self, visit: &OpenVisit) -> Result<(), LedgerError> {
         self.db.execute(
-            "INSERT INTO open_visit (one, boot, at_ns, draft) VALUES (1, ?1, ?2, ?3)
-             ON CONFLICT (one) DO UPDATE SET boot = excluded.boot, at_ns = excluded.at_ns, draft = excluded.draft",
-            params![visit.boot, visit.at_ns.cast_signed(), visit.draft],
+            "INSERT OR REPLACE INTO open_visit (call, boot, at_ns, draft) VALUES (?1, ?2, ?3, ?4)",
+            params![visit.call, visit.boot, visit.at_ns.cast_signed(), visit.draft],
         )?;
         Ok(())
     }
 
-    /// The record of a visit that was not closed, if there is one.
+    /// Writes it anew, every 5 s. One that is gone stays gone: its receipt is made.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn open_visit(&self) -> Result<Option<OpenVisit>, LedgerError> {
+    pub fn renew_open_visit(&mut self, visit: &OpenVisit) -> Result<(), LedgerError> {
+        self.db.execute(
+            "UPDATE open_visit SET boot = ?2, at_ns = ?3, draft = ?4 WHERE call = ?1",
+            params![visit.call, visit.boot, visit.at_ns.cast_signed(), visit.draft],
+        )?;
+        Ok(())
+    }
+
+    /// The records of visits that were not closed, oldest first; more than one only where the disk took no receipts for a while.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn open_visits(&self) -> Result<Vec<OpenVisit>, LedgerError> {
         let row = |r: &rusqlite::Row<'_>| {
-            Ok(OpenVisit { boot: r.get(0)?, at_ns: r.get::<_, i64>(1)?.cast_unsigned(), draft: r.get(2)? })
+            Ok(OpenVisit { call: r.get(0)?, boot: r.get(1)?, at_ns: r.get::<_, i64>(2)?.cast_unsigned(), draft: r.get(3)? })
         };
-        Ok(self.db.query_row("SELECT boot, at_ns, draft FROM open_visit", [], row).optional()?)
+        let mut rows = self.db.prepare("SELECT call, boot, at_ns, draft FROM open_visit ORDER BY rowid")?;
+        let rows = rows.query_map([], row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Removes the open-visit record of a visit that never opened its doors.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn forget_open_visit(&mut self) -> Result<(), LedgerError> {
-        self.db.execute("DELETE FROM open_visit", [])?;
+    pub fn forget_open_visit(&mut self, call: &str) -> Result<(), LedgerError> {
+        self.db.execute("DELETE FROM open_visit WHERE call = ?1", params![call])?;
         Ok(())
     }
 
-    /// Keeps a sealed receipt until it is acknowledged, notes it in the ledger and closes the open-visit record, all or nothing.
+    /// Keeps a sealed receipt until it is acknowledged, notes it in the ledger and closes the call's open-visit record, all or nothing.
     ///
     /// # Errors
     /// SQLite's own.
     pub fn keep_receipt(&mut self, id: &str, body: &[u8], entry: &Entry) -> Result<(), LedgerError> {
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        tx.execute("INSERT OR IGNORE INTO receipt (id, body) VALUES (?1, ?2)", params![id, body])?;
-        tx.execute("DELETE FROM open_visit", [])?;
-        append_in(&tx, entry)?;
+        // A job that was given up for slow may have been done after all.
+        if tx.execute("INSERT OR IGNORE INTO receipt (id, body) VALUES (?1, ?2)", params![id, body])? > 0 {
+            close_in(&tx, entry)?;
+        }
+        Ok(tx.commit()?)
+    }
+
+    /// As [`Self::keep_receipt`] for a receipt that was acknowledged before the disk took it.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn close_visit(&mut self, entry: &Entry) -> Result<(), LedgerError> {
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        close_in(&tx, entry)?;
         Ok(tx.commit()?)
     }
 
@@ -220,14 +320,14 @@ impl Ledger {
         Ok(())
     }
 
-    /// The highest revision seen of a kind of document, 0 for none.
+    /// The highest revision seen of each kind of document.
     ///
     /// # Errors
     /// SQLite's own.
-    pub fn floor(&self, kind: &str) -> Result<u64, LedgerError> {
-        let row = |r: &rusqlite::Row<'_>| r.get::<_, i64>(0);
-        let found = self.db.query_row("SELECT revision FROM revision_floor WHERE kind = ?1", params![kind], row).optional()?;
-        Ok(found.unwrap_or(0).cast_unsigned())
+    pub fn floors(&self) -> Result<BTreeMap<String, u64>, LedgerError> {
+        let mut rows = self.db.prepare("SELECT kind, revision FROM revision_floor")?;
+        let rows = rows.query_map([], |r| Ok((r.get(0)?, r.get::<_, i64>(1)?.cast_unsigned())))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// Raises a floor; a lower revision leaves it.
@@ -287,6 +387,12 @@ fn raise_in(db: &Connection, kind: &str, revision: u64) -> Result<(), LedgerErro
     Ok(())
 }
 
+fn close_in(tx: &Transaction<'_>, entry: &Entry) -> Result<(), LedgerError> {
+    tx.execute("DELETE FROM open_visit WHERE call = ?1", params![entry.call])?;
+    append_in(tx, entry)?;
+    Ok(())
+}
+
 fn last(db: &Connection) -> Result<(u64, Hash), LedgerError> {
     let row = |r: &rusqlite::Row<'_>| Ok((r.get::<_, i64>(0)?.cast_unsigned(), r.get(1)?));
     let found = db.query_row("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1", [], row).optional()?;
@@ -329,133 +435,5 @@ fn row_hash(seq: u64, previous: &Hash, entry: &Entry) -> Hash {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Entry, Ledger, LedgerError, OpenVisit};
-
-    fn entry(event: &str) -> Entry {
-        let text = str::to_owned;
-        Entry { boot: text("b"), at_ns: 7, wall_s: 0, event: text(event), call: text("c"), detail: text("k=v") }
-    }
-
-    fn three() -> Ledger {
-        let mut ledger = Ledger::in_memory().unwrap();
-        for event in ["doors-open", "grant", "doors-shut"] {
-            ledger.append(&entry(event)).unwrap();
-        }
-        ledger
-    }
-
-    /// What somebody with the file and SQLite can do: no trigger stops them.
-    fn tamper(ledger: &Ledger, sql: &str) {
-        ledger
-            .db
-            .execute_batch("DROP TRIGGER ledger_no_update; DROP TRIGGER ledger_no_delete; DROP TRIGGER ledger_at_end")
-            .unwrap();
-        assert_eq!(ledger.db.execute(sql, []).unwrap(), 1, "{sql}");
-    }
-
-    #[test]
-    fn the_chain_holds_and_its_head_is_the_last_hash() {
-        let ledger = three();
-        let (rows, head) = ledger.check().unwrap();
-        assert_eq!((rows, head), (3, ledger.head().unwrap()));
-        assert_ne!(head, [0; 32]);
-        assert_eq!(Ledger::in_memory().unwrap().check().unwrap(), (0, [0; 32]));
-    }
-
-    #[test]
-    fn triggers_refuse_every_change_but_the_next_row() {
-        let ledger = three();
-        for sql in [
-            "UPDATE ledger SET event = 'x' WHERE seq = 1",
-            "DELETE FROM ledger WHERE seq = 3",
-            "DELETE FROM ledger",
-            "INSERT OR REPLACE INTO ledger SELECT 2, boot, at_ns, wall_s, 'x', call, detail, previous, hash FROM ledger WHERE seq = 2",
-            "INSERT INTO ledger SELECT 9, boot, at_ns, wall_s, 'x', call, detail, previous, hash FROM ledger WHERE seq = 3",
-            "INSERT INTO ledger SELECT 4, boot, at_ns, wall_s, 'x', call, detail, previous, hash FROM ledger WHERE seq = 3",
-        ] {
-            assert!(ledger.db.execute(sql, []).is_err(), "{sql}");
-        }
-        assert_eq!(ledger.check().unwrap().0, 3);
-    }
-
-    #[test]
-    fn every_changed_column_and_every_missing_row_is_found() {
-        for column in
-            ["boot = 'x'", "at_ns = 8", "wall_s = 9", "event = 'x'", "call = 'x'", "detail = 'x'", "hash = zeroblob(32)"]
-        {
-            let ledger = three();
-            tamper(&ledger, &format!("UPDATE ledger SET {column} WHERE seq = 2"));
-            assert!(matches!(ledger.check(), Err(LedgerError::Broken(2 | 3))), "{column}");
-        }
-        let ledger = three();
-        tamper(&ledger, "DELETE FROM ledger WHERE seq = 2");
-        assert!(matches!(ledger.check(), Err(LedgerError::Broken(3))));
-        // Cut off at the end: the chain holds, but the head is no longer the one that the last receipt carried.
-        let ledger = three();
-        let head = ledger.head().unwrap();
-        tamper(&ledger, "DELETE FROM ledger WHERE seq = 3");
-        assert_ne!(ledger.check().unwrap().1, head);
-    }
-
-    #[test]
-    fn moving_a_byte_between_columns_changes_the_hash() {
-        let (mut a, mut b) = (entry("ab"), entry("a"));
-        (a.call, b.call) = ("c".into(), "bc".into());
-        assert_ne!(super::row_hash(1, &[0; 32], &a), super::row_hash(1, &[0; 32], &b));
-    }
-
-    #[test]
-    fn a_receipt_closes_the_open_visit_and_waits_until_sent() {
-        let mut ledger = three();
-        let visit = OpenVisit { boot: "b".into(), at_ns: 1, draft: "{}".into() };
-        ledger.keep_open_visit(&visit).unwrap();
-        ledger.keep_open_visit(&OpenVisit { at_ns: 2, ..visit.clone() }).unwrap();
-        assert_eq!(ledger.open_visit().unwrap().unwrap().at_ns, 2);
-        ledger.keep_receipt("r1", b"sealed", &entry("receipt")).unwrap();
-        assert_eq!(ledger.open_visit().unwrap(), None);
-        assert_eq!(ledger.waiting_receipts().unwrap(), vec![("r1".to_owned(), b"sealed".to_vec())]);
-        ledger.receipt_sent("r1").unwrap();
-        assert!(ledger.waiting_receipts().unwrap().is_empty());
-        assert_eq!(ledger.check().unwrap().0, 4);
-    }
-
-    #[test]
-    fn floors_never_fall() {
-        let mut ledger = Ledger::in_memory().unwrap();
-        ledger.keep_document("policy", b"five", 5).unwrap();
-        ledger.raise_floor("policy", 3).unwrap();
-        assert_eq!(ledger.floor("policy").unwrap(), 5);
-        assert!(ledger.db.execute("UPDATE revision_floor SET revision = 1", []).is_err());
-        assert!(ledger.db.execute("DELETE FROM revision_floor", []).is_err());
-        assert_eq!(ledger.document("policy").unwrap().unwrap(), b"five");
-        assert_eq!(ledger.floor("authority").unwrap(), 0);
-    }
-
-    /// How it was broken: power goes between the two writes; the floor stands above the kept policy, which is refused as old at the next
-    /// start, and the box has none until the broker is reached.
-    #[test]
-    fn a_document_and_its_floor_are_kept_together_or_not_at_all() {
-        let mut ledger = Ledger::in_memory().unwrap();
-        ledger.keep_document("policy", b"five", 5).unwrap();
-        ledger
-            .db
-            .execute_batch("CREATE TEMP TRIGGER cut BEFORE INSERT ON document BEGIN SELECT RAISE(ABORT, 'cut'); END")
-            .unwrap();
-        assert!(ledger.keep_document("policy", b"six", 6).is_err());
-        assert_eq!((ledger.floor("policy").unwrap(), ledger.document("policy").unwrap().unwrap()), (5, b"five".to_vec()));
-    }
-
-    #[test]
-    fn the_file_survives_a_reopening_and_an_unknown_version_is_refused() {
-        let dir = std::env::temp_dir().join(format!("parloir-ledger-{}", std::process::id()));
-        std::fs::create_dir_all(&dir).unwrap();
-        let head = Ledger::open(&dir).unwrap().append(&entry("start")).unwrap();
-        let again = Ledger::open(&dir).unwrap();
-        assert_eq!(again.check().unwrap(), (1, head));
-        again.db.execute_batch("PRAGMA user_version = 9").unwrap();
-        drop(again);
-        assert!(matches!(Ledger::open(&dir), Err(LedgerError::Version(9))));
-        std::fs::remove_dir_all(&dir).unwrap();
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

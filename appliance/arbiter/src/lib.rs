@@ -4,12 +4,15 @@
 
 pub mod bus;
 pub mod channel;
+pub mod disk;
 pub mod documents;
 mod effects;
+pub mod floors;
 pub mod gate;
 pub mod input;
 pub mod ledger;
 pub mod outbox;
+pub mod receipts;
 pub mod repeats;
 pub mod run;
 pub mod store;

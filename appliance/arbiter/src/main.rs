@@ -4,10 +4,10 @@
 #![forbid(unsafe_code)]
 
 use parloir_arbiter::bus::{self, Users};
+use parloir_arbiter::disk::Disk;
 use parloir_arbiter::documents::Documents;
 use parloir_arbiter::gate::{self, Pulse};
 use parloir_arbiter::input::Input;
-use parloir_arbiter::ledger::Ledger;
 use parloir_arbiter::run::{Arbiter, Parts};
 use parloir_arbiter::store::Store;
 use parloir_core::state::Floors;
@@ -78,18 +78,14 @@ fn main() -> ExitCode {
 }
 
 fn start(config: &Config) -> Result<(), Box<dyn Error>> {
-    let documents = Documents::load(&config.keys)?;
-    let ledger = Ledger::open(&config.state)?;
-    match ledger.check() {
-        Ok((rows, _)) => tracing::info!(rows, "the ledger's chain holds"),
-        // The box goes on: who has broken the chain must not be able to break the visits too. The inspector sees it in the export.
-        Err(error) => tracing::warn!(%error, "the ledger does not hold"),
-    }
-    let floor = |typ: Typ| ledger.floor(typ.name());
-    let floors = Floors { authority: floor(Typ::Authority)?, policy: floor(Typ::Policy)?, entitlement: floor(Typ::Entitlement)? };
-    let settings = Settings { device: documents.device(), site: documents.site(), bench_direct: config.bench_direct, floors };
+    let mut documents = Documents::load(&config.keys)?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
-    let store = Store::start(ledger)?;
+    let disk = Disk::open(&config.state, &boot);
+    documents.restore_denied(disk.floors().denied.iter().copied());
+    let floor = |typ: Typ| disk.floors().floor(typ.name());
+    let floors = Floors { authority: floor(Typ::Authority), policy: floor(Typ::Policy), entitlement: floor(Typ::Entitlement) };
+    let settings = Settings { device: documents.device(), site: documents.site(), bench_direct: config.bench_direct, floors };
+    let store = Store::start(disk)?;
     let core = State::new(settings);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(config, core, documents, store, boot))
@@ -101,7 +97,7 @@ async fn serve(config: &Config, core: State, documents: Documents, store: Store,
     let voice = bus::serve(config.users, inputs.clone()).await?;
     let parts = Parts { core, documents, store, inputs: inputs.clone(), voice, pulse: pulse.clone(), boot };
     let mut arbiter = Arbiter::new(parts)?;
-    arbiter.restore().await?;
+    arbiter.restore().await;
     tokio::spawn(gate::run(config.gate.clone(), pulse, inputs.clone()));
     tokio::spawn(stop_at_signal(inputs));
     notify::ready();

@@ -9,8 +9,9 @@ use crate::gate::{Link, Pulse};
 use crate::input::{Fatal, Input, to_event};
 use crate::ledger::{Entry as Row, OpenVisit};
 use crate::outbox::{Matter, Outbox};
+use crate::receipts::Receipts;
 use crate::repeats::Repeats;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use crate::visit::Visit;
 use crate::{translate, view};
 use parloir_bus::error::BusError;
@@ -85,10 +86,12 @@ pub struct Arbiter {
     pub(crate) last_key: Option<KeyPress>,
     /// The call whose open-visit record is on disk: without it no door opens.
     pub(crate) recorded: Option<Id>,
-    /// Receipts that could not be sealed or stored yet.
-    pub(crate) unsealed: Vec<Receipt>,
+    pub(crate) receipts: Receipts,
     pub(crate) repeats: Repeats,
     revision: u64,
+    /// The bus took no more signals: the screen was not told the last revision, or the courier not which call wants signalling.
+    view_unsaid: bool,
+    route_unsaid: bool,
     phase: &'static str,
 }
 
@@ -118,20 +121,25 @@ impl Arbiter {
             focus: None,
             last_key: None,
             recorded: None,
-            unsealed: Vec::new(),
+            receipts: Receipts::default(),
             repeats: Repeats::default(),
             revision: 0,
+            view_unsaid: false,
+            route_unsaid: false,
             phase: "",
         })
     }
 
-    /// Takes up what an earlier run left: kept documents, receipts that wait, a visit that nobody closed.
-    ///
-    /// # Errors
-    /// The database does not answer.
-    pub async fn restore(&mut self) -> Result<(), Fatal> {
-        let denied = self.store.ask(|l| l.denied()).await?;
-        self.documents.restore_denied(denied);
+    /// Takes up what an earlier run left: kept documents, receipts that wait, visits that nobody closed.
+    pub async fn restore(&mut self) {
+        if let Err(error) = self.take_up().await {
+            tracing::warn!(%error, "nothing is taken up from an earlier run");
+        }
+        let started = self.row("started", String::new(), format!("version={}", env!("CARGO_PKG_VERSION")));
+        self.store.append(started);
+    }
+
+    async fn take_up(&mut self) -> Result<(), StoreError> {
         for typ in [Typ::Authority, Typ::Policy] {
             if let Some(body) = self.store.ask(move |l| l.document(typ.name())).await? {
                 // A kept document that no longer verifies (roots changed with the image) is as good as none.
@@ -141,11 +149,9 @@ impl Arbiter {
         for (id, body) in self.store.ask(|l| l.waiting_receipts()).await? {
             self.outbox.push(Matter::Receipt(id), body);
         }
-        if let Some(open) = self.store.ask(|l| l.open_visit()).await? {
+        for open in self.store.ask(|l| l.open_visits()).await? {
             self.recover(&open).await;
         }
-        let started = self.row("started", String::new(), format!("version={}", env!("CARGO_PKG_VERSION")));
-        self.store.tell("ledger row", move |l| l.append(&started).map(|_| ()));
         Ok(())
     }
 
@@ -177,12 +183,26 @@ impl Arbiter {
                     Some(input) => self.take(input).await?,
                 },
                 () = sleep(due.unwrap_or(TURN)), if due.is_some() => self.step(Event::Tick { fresh: random::id()? }).await,
-                _ = turn.tick() => {
-                    notify::watchdog();
-                    self.seal_waiting().await;
-                }
+                _ = turn.tick() => self.turn().await?,
             }
         }
+    }
+
+    /// What is done at least four times a second.
+    async fn turn(&mut self) -> Result<(), Fatal> {
+        notify::watchdog();
+        self.seal_waiting().await;
+        if std::mem::take(&mut self.view_unsaid) {
+            self.announce();
+        }
+        if std::mem::take(&mut self.route_unsaid) {
+            self.say_route();
+        }
+        self.pump();
+        if self.store.wants_restart() && self.core.view().call.is_none() && self.receipts.safe() {
+            return Err(Fatal::Disk);
+        }
+        Ok(())
     }
 
     async fn take(&mut self, input: Input) -> Result<(), Fatal> {
@@ -218,7 +238,9 @@ impl Arbiter {
             Ask::AttachCourier => {
                 self.attach_courier(caller).await?;
                 let _ = answer.send(Ok(Reply::Done));
-                self.send_waiting();
+                self.outbox.say_anew();
+                self.pump();
+                self.say_route();
             }
             Ask::Online(_) | Ask::Deliver { .. } | Ask::Sent(_) | Ask::Signalling(_) if !courier => {
                 let hint = "The caller is not the courier that attached last; let it call Attach.";
@@ -417,7 +439,7 @@ impl Arbiter {
             Keep::Nothing | Keep::Grant(_) => return,
         };
         tracing::info!(kind = typ.name(), revision, "document taken");
-        self.store.tell("document", move |l| l.keep_document(typ.name(), &body, revision));
+        self.store.must("document", move |disk| disk.keep_document(typ.name(), &body, revision));
     }
 
     /// Tells the screen, and the log when the phase is another one.
@@ -429,7 +451,7 @@ impl Arbiter {
             tracing::info!(phase, "phase");
         }
         if let Some(screen) = &self.screen {
-            self.voice.say(screen, Signal::Changed(Box::new(view::to_bus(&view, self.revision))));
+            self.view_unsaid = !self.voice.say(screen, Signal::Changed(Box::new(view::to_bus(&view, self.revision))));
         }
     }
 
@@ -448,37 +470,36 @@ impl Arbiter {
         view::to_bus(&self.core.view(), self.revision)
     }
 
-    /// Puts an item into the outbox and sends it, if there is a courier.
+    /// Puts an item into the outbox and sends what may be sent, if there is a courier.
     pub(crate) fn post(&mut self, matter: Matter, body: Vec<u8>) {
-        let kind = matter.kind();
-        let id = self.outbox.push(matter, body.clone());
-        if let Some(courier) = &self.courier {
-            self.voice.say(courier, Signal::Send { id, kind, body });
+        self.outbox.push(matter, body);
+        self.pump();
+    }
+
+    fn pump(&mut self) {
+        let Some(courier) = &self.courier else { return };
+        while let Some((id, kind, body)) = self.outbox.next_to_say() {
+            if !self.voice.say(courier, Signal::Send { id, kind, body }) {
+                // Again with the next turn.
+                return;
+            }
+            self.outbox.said(id);
         }
     }
 
     /// Tells the courier which call wants signalling, if any.
-    pub(crate) fn say_route(&self) {
+    pub(crate) fn say_route(&mut self) {
         if let Some(courier) = &self.courier {
             let call = self.route.map_or_else(String::new, |call| call.to_string());
-            self.voice.say(courier, Signal::Route { call });
+            self.route_unsaid = !self.voice.say(courier, Signal::Route { call });
         }
-    }
-
-    fn send_waiting(&self) {
-        if let Some(courier) = &self.courier {
-            for (id, kind, body) in self.outbox.waiting() {
-                self.voice.say(courier, Signal::Send { id, kind, body: body.to_vec() });
-            }
-        }
-        self.say_route();
     }
 
     fn sent(&mut self, id: u64) {
         if let Some(Matter::Receipt(receipt)) = self.outbox.sent(id) {
-            tracing::info!(receipt, "receipt sent");
-            self.store.tell("sent receipt", move |l| l.receipt_sent(&receipt));
+            self.receipt_sent(receipt);
         }
+        self.pump();
     }
 
     /// A ledger row of now.
@@ -494,8 +515,8 @@ impl Arbiter {
     }
 
     /// An open-visit record of now.
-    pub(crate) fn open_visit(&self, draft: String) -> OpenVisit {
-        OpenVisit { boot: self.boot.clone(), at_ns: BootTime::now_ns(), draft }
+    pub(crate) fn open_visit(&self, call: &Id, draft: String) -> OpenVisit {
+        OpenVisit { call: call.to_string(), boot: self.boot.clone(), at_ns: BootTime::now_ns(), draft }
     }
 }
 

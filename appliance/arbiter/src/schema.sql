@@ -12,7 +12,7 @@ CREATE TABLE ledger (
 ) STRICT;
 
 CREATE TABLE open_visit (
-  one      INTEGER PRIMARY KEY CHECK (one = 1),
+  call     TEXT    PRIMARY KEY,
   boot     TEXT    NOT NULL,
   at_ns    INTEGER NOT NULL,
   draft    TEXT    NOT NULL

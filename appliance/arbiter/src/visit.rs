@@ -99,28 +99,42 @@ impl Visit {
     }
 
     /// Sends the certificate: the first message to each call process.
-    pub fn send_certificate(&self) {
-        self.send(&ToCall::Certificate, &[self.certificate.pem.as_fd()]);
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn send_certificate(&mut self) -> io::Result<()> {
+        let pem = self.certificate.pem.try_clone()?;
+        self.send(&ToCall::Certificate, &[pem.as_fd()])
     }
 
-    /// Sends a message. One that does not go is logged: a call process that does not read is ended by the core's deadlines.
-    pub fn send(&self, message: &ToCall, passed: &[BorrowedFd<'_>]) {
-        let sent = self.channel.as_ref().map_or_else(
-            || Err(io::Error::new(io::ErrorKind::NotConnected, "no call process yet")),
-            |channel| channel.send(&message.encode(), passed),
-        );
-        if let Err(error) = sent {
-            tracing::warn!(%error, "message to call not sent");
+    /// Sends a message. A call process that does not take it is hung up on: the message may have been `Hold`, or a `Let` that lets
+    /// nothing out.
+    ///
+    /// # Errors
+    /// It did not take it; what it says from now on is not heard.
+    pub fn send(&mut self, message: &ToCall, passed: &[BorrowedFd<'_>]) -> io::Result<()> {
+        let no = || io::Error::new(io::ErrorKind::NotConnected, "no call process to talk to");
+        let sent = self.channel.as_ref().ok_or_else(no).and_then(|channel| channel.send(&message.encode(), passed));
+        if sent.is_err() {
+            self.hang_up();
         }
+        sent
+    }
+
+    fn hang_up(&mut self) {
+        self.stop_reading();
+        self.channel = None;
+        // Facts of it that wait in the queue are of an earlier run now.
+        self.run += 1;
     }
 
     /// Makes a socketpair, passes call its end and gives the other.
     ///
     /// # Errors
-    /// Out of descriptors.
-    pub fn hand(&self, message: &ToCall) -> io::Result<OwnedFd> {
+    /// Out of descriptors, or as [`Self::send`].
+    pub fn hand(&mut self, message: &ToCall) -> io::Result<OwnedFd> {
         let (theirs, others) = fds::pair()?;
-        self.send(message, &[theirs.as_fd()]);
+        self.send(message, &[theirs.as_fd()])?;
         Ok(others)
     }
 
@@ -198,7 +212,7 @@ mod tests {
         let (inputs, mut heard) = tokio::sync::mpsc::channel(8);
         let mut visit = Visit::new(Id([7; 16]), &Id([8; 16])).unwrap();
         let first = visit.open(&inputs).unwrap();
-        visit.send_certificate();
+        visit.send_certificate().unwrap();
         let got = fds::recv(&first, MAX, 1).unwrap().unwrap();
         assert_eq!((ToCall::decode(&got.bytes).unwrap(), got.fds.len()), (ToCall::Certificate, 1));
         fds::send(&first, &Fact::FarLeft.encode(), &[]).unwrap();

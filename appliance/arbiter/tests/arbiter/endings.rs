@@ -85,7 +85,7 @@ fn a_crash_in_a_visit_ends_with_a_receipt_that_says_fault() {
         courier.proxy.sent(all[0].0).await.unwrap();
         cell.house.kill_arbiter();
         let ledger = Ledger::open(&cell.house.dir.join("state")).unwrap();
-        assert_eq!(ledger.open_visit().unwrap(), None);
+        assert_eq!(ledger.open_visits().unwrap(), vec![]);
         let (rows, head) = ledger.check().unwrap();
         assert!(rows >= 6 && head != receipt.ledger_head.0, "{rows} rows");
     });
