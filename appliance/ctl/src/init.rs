@@ -44,6 +44,9 @@ pub struct Args {
     /// Longest visit, seconds.
     #[arg(long, value_name = "S", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..=14100))]
     longest: u32,
+    /// For tests: name a second grant key in the Authority (site/grant-old.key), whose date is over.
+    #[arg(long)]
+    expired_key: bool,
     /// Instant that windows and key dates count from, Unix seconds UTC [default: now]
     #[arg(long, value_name = "UNIX")]
     now: Option<i64>,
@@ -64,6 +67,7 @@ pub fn run(args: &Args) -> Result<(), Fault> {
         now: args.now.unwrap_or_else(clock),
         zone_minutes: args.zone_minutes,
         family: Family { longest_s: args.longest, beat_every_s: args.beat_every, beat_grace_s: args.beat_grace },
+        expired_key: args.expired_key,
     };
     let site = provision(&args.dir, &options)?;
     println!("site {}\ndevice {}\ndir {}", site.site, site.device, args.dir.display());

@@ -20,6 +20,8 @@ const LONGEST_S: u32 = 4 * 3600;
 /// Validity of the new keys, seconds.
 const KEY_LIFE_S: i64 = 2 * 365 * 86_400;
 const DAY_S: i64 = 86_400;
+/// Under `site/`: the key of [`Options::expired_key`].
+pub const OLD_GRANT_KEY: &str = "grant-old.key";
 
 /// What to provision.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,8 @@ pub struct Options {
     pub zone_minutes: i32,
     /// Figures of class family in the policy.
     pub family: Family,
+    /// For tests: the Authority names a second grant key too (`site/grant-old.key`), whose date is over.
+    pub expired_key: bool,
 }
 
 /// What the policy of a new site says of class family.
@@ -77,7 +81,7 @@ pub fn provision(dir: &Path, options: &Options) -> Result<Site, Fault> {
     }
     let roots = write_roots(dir)?;
     write_box(dir, site_id, device)?;
-    write_site(dir, site_id, &roots, &policy, &person, options.now)?;
+    write_site(dir, site_id, &roots, &policy, &person, options)?;
     tls::write_all(&dir.join("tls"), &device, &options.names, options.now)?;
     Site::load(dir)
 }
@@ -116,20 +120,23 @@ fn write_box(dir: &Path, site: Id, device: Id) -> Result<(), Fault> {
     fs::copy(from, &to).map(drop).map_err(|e| Fault::file(&to, e, "check the directory and its rights"))
 }
 
-fn write_site(dir: &Path, id: Id, roots: &[Secret; 3], policy: &SitePolicy, person: &Entitlement, now: i64) -> Result<(), Fault> {
+fn write_site(dir: &Path, id: Id, roots: &[Secret; 3], policy: &SitePolicy, person: &Entitlement, options: &Options) -> Result<(), Fault> {
     let at = dir.join("site");
     let mut keys = Vec::new();
-    let mut key = |role: Role| -> Result<Secret, Fault> {
-        let secret = new_secret(&at.join(format!("{role}.key")))?;
+    let mut key = |role: Role, file: &str, life_s: i64| -> Result<Secret, Fault> {
+        let secret = new_secret(&at.join(file))?;
         let (classes, longest_s) = if role.is_bounded() { (vec![Class::Family], LONGEST_S) } else { (vec![], 0) };
-        keys.push(AuthorityKey { role, key: secret.public(), classes, longest_s, not_after: now + KEY_LIFE_S });
+        keys.push(AuthorityKey { role, key: secret.public(), classes, longest_s, not_after: options.now + life_s });
         Ok(secret)
     };
-    let policy_key = key(Role::Policy)?;
-    key(Role::Entitlement)?;
-    key(Role::Grant)?;
-    let door = key(Role::Door)?;
-    key(Role::Deny)?;
+    let policy_key = key(Role::Policy, "policy.key", KEY_LIFE_S)?;
+    key(Role::Entitlement, "entitlement.key", KEY_LIFE_S)?;
+    key(Role::Grant, "grant.key", KEY_LIFE_S)?;
+    let door = key(Role::Door, "door.key", KEY_LIFE_S)?;
+    key(Role::Deny, "deny.key", KEY_LIFE_S)?;
+    if options.expired_key {
+        key(Role::Grant, OLD_GRANT_KEY, -DAY_S)?;
+    }
     let seal = random::bytes()?;
     files::write_secret(&at.join("seal.key"), &seal)?;
     let facility_seal: Bytes32 = UnsealKey::new(&seal)?.public();

@@ -7,6 +7,7 @@ use std::path::Path;
 use parloir_pass::{Bytes32, Entitlement, Id};
 use parloir_seal::{Roots, UnsealKey};
 
+use crate::provision::OLD_GRANT_KEY;
 use crate::{Fault, Secret, files};
 
 /// What the facility holds of a site with one box.
@@ -22,6 +23,8 @@ pub struct Site {
     pub entitlement: Secret,
     /// Signs Grant, Beat, Time.
     pub grant: Secret,
+    /// For tests: a grant key whose date is over.
+    pub old_grant: Option<Secret>,
     /// Signs door tickets.
     pub door: Secret,
     /// Signs Deny.
@@ -60,6 +63,7 @@ impl Site {
             policy: files::read_secret(&site.join("policy.key"))?,
             entitlement: files::read_secret(&site.join("entitlement.key"))?,
             grant: files::read_secret(&site.join("grant.key"))?,
+            old_grant: files::read_secret(&site.join(OLD_GRANT_KEY)).ok(),
             door: files::read_secret(&site.join("door.key"))?,
             deny: files::read_secret(&site.join("deny.key"))?,
             seal: UnsealKey::new(&files::read_32(&site.join("seal.key"))?)?,

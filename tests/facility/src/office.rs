@@ -113,6 +113,7 @@ impl Office {
     ) -> (Self, EventLoop) {
         // What comes is acknowledged when it is worked off and written down: a receipt that comes while we die comes again.
         options.set_session_mode(SessionMode::Persistent).set_session_expiry_interval(Some(SESSION_S)).set_ack_mode(AckMode::Manual);
+        parloir_link::session::NothingUnderWay::begin(&mut options);
         let (client, events) = AsyncClient::builder(options).capacity(256).build();
         let complaints = Allowance::new(20, 5.0);
         (Self { desk, topics, client, connected: true, pages: BTreeMap::new(), state, complaints, print }, events)

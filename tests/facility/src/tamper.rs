@@ -4,7 +4,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use parloir_issuer::{Fault, Secret, sign};
+use parloir_issuer::{Fault, Secret, Site, sign};
 use parloir_pass::{Bytes32, Grant, Typ};
 use parloir_seal::{jws, random};
 use parloir_wire::ticket::Ticket;
@@ -31,14 +31,17 @@ pub enum Tamper {
     WrongTyp,
     /// The grant comes when the nonce that it answers is dead.
     Late,
+    /// The grant is signed by a grant key whose date is over (`parloirctl init --expired-key`).
+    OldKey,
 }
 
 impl Tamper {
     /// The grant, made wrong in this way and signed.
     ///
     /// # Errors
-    /// No random bytes; a bound of the document.
-    pub fn grant(self, mut grant: Grant, ticket: &Ticket, key: &Secret) -> Result<String, Fault> {
+    /// No random bytes; a bound of the document; no old key at this site.
+    pub fn grant(self, mut grant: Grant, ticket: &Ticket, site: &Site) -> Result<String, Fault> {
+        let key = &site.grant;
         match self {
             Self::FarCertificate => grant.parties[0].certificate = Bytes32(random::bytes()?),
             Self::ForgedTicket => grant.ticket = sign::ticket(ticket, &Secret::generate()?),
@@ -50,6 +53,10 @@ impl Tamper {
             }
             Self::WrongTyp => return Ok(unchecked(Typ::Beat, &grant, key)),
             Self::OneBit => return sign(&grant, key).map(|jws| one_bit(&jws)).map_err(Fault::from),
+            Self::OldKey => {
+                let none = || Fault::Certificate("the site has no grant key whose date is over: parloirctl init --expired-key".to_owned());
+                return Ok(sign(&grant, site.old_grant.as_ref().ok_or_else(none)?)?);
+            }
             Self::Late => {}
         }
         Ok(sign(&grant, key)?)

@@ -37,7 +37,7 @@ fn bench(name: &str, tamper: Option<Tamper>) -> Bench {
     let dir = std::env::temp_dir().join(format!("parloir-desk-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&dir);
     let url = "turn:192.0.2.1:3478?transport=udp".to_owned();
-    let options = Options { relays: vec![url.clone()], now: NOON_S, ..Options::default() };
+    let options = Options { relays: vec![url.clone()], now: NOON_S, expired_key: true, ..Options::default() };
     let site = provision(&dir, &options).unwrap();
     let relays = Relays { urls: vec![url], secret: b"north".to_vec() };
     let now = Now { mono_ms: 1_000_000, unix_ms: NOON_S * 1000 };
@@ -446,6 +446,8 @@ fn each_tampering_lies_in_one_way_and_the_box_can_tell() {
     assert_eq!(grant.unwrap_err().code.name(), "UnknownVersion");
     let (_, _, grant) = granted(Tamper::WrongTyp);
     assert_eq!(grant.unwrap_err().code.name(), "WrongTyp");
+    let (_, _, grant) = granted(Tamper::OldKey);
+    assert_eq!(grant.unwrap_err().code.name(), "KeyExpired");
 }
 
 #[test]

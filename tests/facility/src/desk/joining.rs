@@ -176,7 +176,7 @@ impl Desk {
         };
         let signed = match self.settings.tamper {
             None => sign(&grant, &self.site.grant)?,
-            Some(tamper) => tamper.grant(grant, &ticket, &self.site.grant)?,
+            Some(tamper) => tamper.grant(grant, &ticket, &self.site)?,
         };
         self.seal(Typ::Grant, &signed)
     }
