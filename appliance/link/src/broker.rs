@@ -91,8 +91,7 @@ pub fn options(client: &str, broker: &str, tls: Arc<ClientConfig>) -> Result<Mqt
         .set_receive_maximum(Some(32))
         .set_session_mode(SessionMode::Persistent)
         .set_session_expiry_interval(Some(SESSION_S));
-    let session = NothingUnderWay::new(&options);
-    options.set_session_store(session);
+    NothingUnderWay::begin(&mut options);
     let tries = Arc::new(AtomicU32::new(0));
     options.set_socket_connector(move |address, _| dial(address, Arc::clone(&tries)));
     Ok(options)

@@ -20,9 +20,12 @@ pub struct NothingUnderWay {
 }
 
 impl NothingUnderWay {
-    /// As these options need it.
-    #[must_use]
-    pub fn new(options: &MqttOptions) -> Self {
+    /// Puts it into the options; again after a change of the acknowledgements' mode.
+    pub fn begin(options: &mut MqttOptions) {
+        options.set_session_store(Self::new(options));
+    }
+
+    fn new(options: &MqttOptions) -> Self {
         let ack_mode = match options.ack_mode() {
             AckMode::Automatic => PersistedAckMode::Automatic,
             AckMode::Manual => PersistedAckMode::Manual,
