@@ -1,19 +1,14 @@
-//! Owns: the visitor's process: a real Chromium at the facility's page, and what the page measures as lines of JSON.
+//! Owns: the visitor's process: the facility's own visitor, told by lines on stdin, telling by lines on stdout.
 //! Never: runs as the user of any other part; that is why it is a process.
 //! Called by: the stage, as `parloir-bench visitor`.
 
+use std::io::{BufRead as _, Write as _};
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
-use parloir_facility::visitor::{Options, Trouble, Visitor};
-use serde_json::{Value, json};
-
-/// How often the page is asked.
-const LOOK: Duration = Duration::from_millis(200);
-/// How long the visitor waits for a call.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// Moments of the visit at which pictures are saved.
-const PICTURES: [Duration; 2] = [Duration::from_secs(4), Duration::from_secs(12)];
+use parloir_facility::guest;
+use parloir_facility::visitor::{Options, Trouble};
+use serde_json::Value;
+use tokio::sync::mpsc;
 
 /// What the visitor is told.
 #[derive(clap::Args)]
@@ -33,13 +28,12 @@ pub struct Guest {
     /// Where pictures go, and the browser's profile.
     #[arg(long)]
     out: PathBuf,
+    /// After an end, go on taking orders.
+    #[arg(long)]
+    stay: bool,
 }
 
-fn tell(event: &Value) {
-    println!("{event}");
-}
-
-/// Waits for the call, joins, stays until the page shows another view than the visit.
+/// Waits for the call, joins, stays until the page shows another view than the visit; or does what each line of stdin says.
 ///
 /// # Errors
 /// [`Trouble`]: no browser, or a page that does not come to where it should.
@@ -51,42 +45,21 @@ pub async fn visit(guest: &Guest) -> Result<(), Trouble> {
         https_certificate: guest.certificate.clone(),
         work: guest.out.join("browser"),
         window: (1280, 720),
+        refuse_camera: false,
     };
-    let visitor = Visitor::open(options).await?;
-    visitor.check_devices().await?;
-    tell(&json!({ "event": "waiting" }));
-    visitor.join(PATIENCE).await?;
-    tell(&json!({ "event": "joined" }));
-    stay(&visitor, guest).await?;
-    // The page shows the receipt a moment after the end.
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    visitor.picture(&guest.out.join("ended.png")).await?;
-    tell(&json!({ "event": "ended", "view": visitor.view().await?, "says": visitor.text().await? }));
-    visitor.close().await
-}
-
-async fn stay(visitor: &Visitor, guest: &Guest) -> Result<(), Trouble> {
-    let (start, mut last, mut taken) = (Instant::now(), 0.0, 0);
-    while visitor.view().await? == "visit" {
-        if let Some(stats) = stats(visitor).await.filter(|stats| stats["at_ms"].as_f64() > Some(last)) {
-            last = stats["at_ms"].as_f64().unwrap_or(last);
-            tell(&stats);
+    let (say, orders) = mpsc::channel(16);
+    // Its own thread: reading stdin blocks, and nothing waits for it at the end.
+    std::thread::spawn(move || {
+        let lines = std::io::stdin().lock().lines().map_while(Result::ok);
+        for line in lines.filter(|line| !line.trim().is_empty()) {
+            if say.blocking_send(line).is_err() {
+                return;
+            }
         }
-        if PICTURES.get(taken).is_some_and(|moment| start.elapsed() >= *moment) {
-            taken += 1;
-            // Without a far picture there is nothing to save yet; the report then lacks it, and the test says so.
-            let _ = visitor.far_picture(&guest.out.join(format!("far-{taken}.png"))).await;
-            visitor.picture(&guest.out.join(format!("visit-{taken}.png"))).await?;
-        }
-        tokio::time::sleep(LOOK).await;
-    }
-    Ok(())
-}
-
-/// What the page measured last, with its own clock.
-async fn stats(visitor: &Visitor) -> Option<Value> {
-    let text = visitor.client().execute("return document.body?.dataset.stats ?? ''", Vec::new()).await.ok()?;
-    let mut stats: Value = serde_json::from_str(text.as_str()?).ok()?;
-    stats["event"] = json!("stats");
-    Some(stats)
+    });
+    let mut tell = |event: &Value| {
+        // Whoever started us may have stopped listening.
+        let _ = writeln!(std::io::stdout().lock(), "{event}");
+    };
+    guest::run(options, guest.out.clone(), guest.stay, orders, &mut tell).await
 }

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod desk;
+pub mod guest;
 pub mod limits;
 pub mod office;
 pub mod page;

@@ -35,6 +35,8 @@ pub struct Options {
     pub work: PathBuf,
     /// Size of the page, pixels.
     pub window: (u32, u32),
+    /// The visitor does not let the page use camera and microphone.
+    pub refuse_camera: bool,
 }
 
 /// What the page measured last, and what can be read off it.
@@ -261,6 +263,84 @@ impl Visitor {
         self.press("end").await
     }
 
+    /// Reloads the page. Without `keep`, everything that the browser kept of it is forgotten first.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn reload(&self, keep: bool) -> Result<(), Trouble> {
+        if keep {
+            return self.client.refresh().await.map_err(|e| self.trouble("reload", e.to_string()));
+        }
+        // From a page beside it: the one in the visit writes what it counted each second.
+        let url = self.run("return location.href").await?.as_str().unwrap_or_default().to_owned();
+        let origin = url.split("/v/").next().unwrap_or_default().to_owned();
+        self.goto(&format!("{origin}/none")).await?;
+        let forget = "const done = arguments[0]; localStorage.clear(); sessionStorage.clear(); \
+                      const gone = indexedDB.deleteDatabase('parloir'); gone.onsuccess = () => done(1); gone.onerror = gone.onblocked = () => done(0)";
+        let gone = self.client.execute_async(forget, Vec::new()).await.map_err(|e| self.trouble("forget", e.to_string()))?;
+        if gone != json!(1) {
+            return Err(self.trouble("forget", "what the page kept could not be deleted".to_owned()));
+        }
+        self.goto(&url).await
+    }
+
+    /// Opens an address in this window.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn goto(&self, url: &str) -> Result<(), Trouble> {
+        self.client.goto(url).await.map_err(|e| self.trouble("open a page", e.to_string()))
+    }
+
+    /// Closes the page; the window is empty then.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn leave_page(&self) -> Result<(), Trouble> {
+        self.goto("about:blank").await
+    }
+
+    /// Opens an address in a second window, waits until the page knows where it is, and closes it: its view and its words.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub async fn second(&self, url: &str) -> Result<(String, String), Trouble> {
+        let trouble = |e: fantoccini::error::CmdError| self.trouble("a second window", e.to_string());
+        let first = self.client.window().await.map_err(trouble)?;
+        let second = self.client.new_window(false).await.map_err(trouble)?.handle;
+        self.client.switch_to_window(second).await.map_err(trouble)?;
+        let seen = async {
+            self.goto(url).await?;
+            // Longer than the page tries again for, in case the window before it is only slow to go.
+            tokio::time::sleep(Duration::from_millis(2500)).await;
+            Ok((self.view().await?, self.text().await?))
+        }
+        .await;
+        self.client.close_window().await.map_err(trouble)?;
+        self.client.switch_to_window(first).await.map_err(trouble)?;
+        seen
+    }
+
+    /// Stops every process of the browser, or lets them go on. While they stand no other order is obeyed.
+    ///
+    /// # Errors
+    /// [`Trouble`].
+    pub fn freeze(&self, on: bool) -> Result<(), Trouble> {
+        let told = |e: std::io::Error| self.trouble("freeze", e.to_string());
+        for pid in descendants(self.driver.process.id()) {
+            let signal = if on { "-STOP" } else { "-CONT" };
+            Command::new("kill").args([signal, &pid.to_string()]).stderr(Stdio::null()).status().map_err(told)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the browser alone, so that another can take its profile's place.
+    pub async fn end_browser(&mut self) {
+        let _ = tokio::time::timeout(Duration::from_secs(5), self.client.clone().close()).await;
+        let _ = self.driver.process.kill();
+        let _ = self.driver.process.wait();
+    }
+
     /// The browser's process and those below it, for measurements: the id of chromedriver, whose children they are.
     #[must_use]
     pub fn driver_pid(&self) -> u32 {
@@ -333,7 +413,7 @@ fn arguments(options: &Options, spki: &str) -> Vec<String> {
         "--remote-debugging-pipe",
         // A fake sink: without it a machine that has no sound card decodes no sound, and counts none.
         "--disable-audio-output",
-        "--use-fake-ui-for-media-stream",
+        if options.refuse_camera { "--use-fake-ui-for-media-stream=deny" } else { "--use-fake-ui-for-media-stream" },
         "--use-fake-device-for-media-stream",
     ]
     .map(str::to_owned)
@@ -348,6 +428,26 @@ fn arguments(options: &Options, spki: &str) -> Vec<String> {
         list.push("--no-sandbox".to_owned());
     }
     list
+}
+
+/// Every process below one, by /proc.
+fn descendants(root: u32) -> Vec<u32> {
+    let parent = |pid: u32| -> Option<u32> {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name in brackets may hold anything; the parent is the second word after it.
+        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    };
+    let all: Vec<u32> = std::fs::read_dir("/proc").map_or_else(
+        |_| Vec::new(),
+        |dir| dir.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect(),
+    );
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(pid) = found.get(next).copied() {
+        next += 1;
+        found.extend(all.iter().filter(|p| parent(**p) == Some(pid)));
+    }
+    found.split_off(1)
 }
 
 fn is_root() -> bool {

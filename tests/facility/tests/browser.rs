@@ -90,6 +90,7 @@ async fn open(world: &World, window: (u32, u32), name: &str) -> Visitor {
         https_certificate: world.dir.path().join("tls/https.pem"),
         work: world.dir.path().join(name),
         window,
+        refuse_camera: false,
     };
     Visitor::open(options).await.unwrap()
 }
