@@ -1,4 +1,4 @@
-// Owns: who this page is in one visit: a certificate, a statement key, and the statements signed by it. Kept across a reload.
+// Owns: who this page is in one visit: a certificate, a statement key, what it counted, and the statements signed by it. Kept across a reload.
 // Never: a key that leaves the browser: both are made unextractable.
 // Called by: visit.js.
 
@@ -36,7 +36,7 @@ export async function identityOf(call) {
   if (kept) return new Identity(kept);
   const certificate = await RTCPeerConnection.generateCertificate({ name: "ECDSA", namedCurve: "P-256" });
   const keys = await crypto.subtle.generateKey("Ed25519", false, ["sign", "verify"]);
-  const made = { call, certificate, keys, at: Date.now() };
+  const made = { call, certificate, keys, at: Date.now(), totals: undefined };
   // Private windows may keep nothing: the visit works all the same, only a reload ends it.
   await store("readwrite", s => s.put(made)).catch(() => {});
   await forgetOlder(call).catch(() => {});
@@ -51,8 +51,14 @@ async function forgetOlder(call) {
 }
 
 class Identity {
-  constructor({ call, certificate, keys }) {
-    Object.assign(this, { call, certificate, keys });
+  constructor(record) {
+    const { call, certificate, keys, totals } = record;
+    Object.assign(this, { record, call, certificate, keys, totals });
+  }
+
+  /** Keeps what was counted before it is said, so that no count is said twice. A page that may keep nothing goes on without. */
+  async keep(totals) {
+    await store("readwrite", s => s.put({ ...this.record, totals })).catch(() => {});
   }
 
   /** base64url of the SHA-256 of our certificate (RFC 8122). */

@@ -6,6 +6,18 @@ const MAX_BITRATE = 1_800_000;
 const START_KBPS = 1200;
 const STILL_MS = 2000;
 const SILENCE = 1e-6;
+const BROKEN = ["disconnected", "failed"];
+const MEND_MS = 1000;
+const MENDS = 25;
+const MAX_SHOWN = 64;
+
+/** A candidate with another foundation and a lower priority (RFC 8839): the same address, and not the same to a browser that drops equal ones. */
+function changed(candidate, tries) {
+  const words = candidate.split(" ");
+  words[0] = `candidate:${1000 + tries}`;
+  words[3] = String(Number(words[3]) - tries);
+  return words.join(" ");
+}
 
 /** Pictures as the visit wants them; voice visits ask for none. */
 export const wanted = media => ({
@@ -49,14 +61,16 @@ export class Media {
     this.queue = Promise.resolve();
     this.early = [];
     this.admittedAt = performance.now();
-    // Totals of the whole visit, over all generations and a reload.
-    this.kept = JSON.parse(sessionStorage.getItem(this.key()) ?? "null") ?? { count: 0, decodedMs: 0, frames: 0, firstFrameMs: 0, heard: false };
+    // Totals under this certificate, over all generations and a reload. The facility may know a statement that was not kept here.
+    this.kept = { count: 0, decodedMs: 0, frames: 0, firstFrameMs: 0, heard: false, generation: 0, ...identity.totals };
+    this.kept.count = Math.max(this.kept.count, plan.count);
+    // The box's candidates of this generation.
+    this.shown = [];
+    this.mending = false;
     this.now = { frames: 0, width: 0, height: 0, fps: 0, codec: "", level: 0, sent: 0, sentHeight: 0 };
     this.decoding = false;
     this.lastFrameAt = 0;
   }
-
-  key() { return `totals-${this.plan.call}`; }
 
   /** A signalling message from the box; they are worked off one after the other. */
   hear(message) {
@@ -77,12 +91,13 @@ export class Media {
   async add({ mline, candidate }) {
     // An empty one says that there are no more (RFC 8838); Chromium wants it with its m-line.
     await this.pc.addIceCandidate({ candidate, sdpMLineIndex: mline }).catch(() => {});
+    if (candidate && this.shown.length < MAX_SHOWN) this.shown.push({ candidate, sdpMLineIndex: mline });
   }
 
   async answer({ generation, sdp }) {
     if (!isFrom(sdp, this.plan.box_certificate)) return this.on.refused("box-certificate");
     this.drop();
-    this.generation = generation;
+    this.generation = this.kept.generation = generation;
     const pc = this.pc = new RTCPeerConnection({
       certificates: [this.identity.certificate],
       iceServers: this.plan.ice_servers,
@@ -92,6 +107,8 @@ export class Media {
     pc.onicecandidate = ({ candidate }) => this.pc === pc && this.on.signal({
       generation, kind: "candidate", mline: candidate?.sdpMLineIndex ?? 0, candidate: candidate?.candidate ?? "",
     });
+    this.shown = [];
+    pc.onconnectionstatechange = () => this.pc === pc && BROKEN.includes(pc.connectionState) && this.mend(pc);
     const far = new MediaStream();
     pc.ontrack = ({ track }) => {
       far.addTrack(track);
@@ -110,6 +127,23 @@ export class Media {
     for (const message of early) await this.add(message);
     await this.limit(pc);
   }
+
+  /** The path to the box is cut. Chromium forgets its pairs after a while and never looks again, the box does not: each of its candidates is
+   *  shown anew, changed where nothing depends on it, until one answers. Only when that does not help is the box asked for a new offer. */
+  async mend(pc) {
+    if (this.mending) return;
+    this.mending = true;
+    for (let tries = 1; this.pc === pc && BROKEN.includes(pc.connectionState); tries += 1) {
+      await new Promise(done => setTimeout(done, MEND_MS));
+      if (this.pc !== pc || !BROKEN.includes(pc.connectionState)) break;
+      for (const { candidate, ...where } of this.shown) await pc.addIceCandidate({ candidate: changed(candidate, tries), ...where }).catch(() => {});
+      if (tries % MENDS === 0) this.again();
+    }
+    this.mending = false;
+  }
+
+  /** Asks the box for a new offer: whatever this page had is gone. */
+  again() { this.on.signal({ generation: this.kept.generation, kind: "again" }); }
 
   /** Under pressure the picture gets smaller before it gets slower. */
   async limit(pc) {
@@ -169,7 +203,7 @@ export class Media {
   /** The next signed statement and what the bench likes to know beside it. */
   async statement(last) {
     this.kept.count += 1;
-    sessionStorage.setItem(this.key(), JSON.stringify(this.kept));
+    await this.identity.keep(this.kept);
     const { count, decodedMs, frames, firstFrameMs, heard } = this.kept;
     const jws = await this.identity.sign({
       v: 1, call: this.plan.call, count, decoding: this.decoding && !last, decoded_ms: Math.round(decodedMs), frames,

@@ -1,20 +1,27 @@
-// Owns: the views of the visitor's page, the socket to the facility, and what is said to the visitor.
-// Never: an answer by itself: nothing leaves this device before Join is pressed.
+// Owns: the views of the visitor's page, the socket to the facility, and what is pressed.
+// Never: an answer by itself: nothing leaves this device before Join or Call is pressed.
 // Called by: index.html.
 
+import { ending, left, receipt as showReceipt, stopped } from "/ends.js";
 import { canSign, identityOf } from "/identity.js";
 import { Media, canH264, wanted } from "/media.js";
+import { know, offerLanguages, redraw, t, write } from "/words.js";
 
 const $ = id => document.getElementById(id);
 const LOOK_MS = 250;
 const LOOK_FIRST_MS = 50;
+/** Most messages that wait for the socket to come back: an answer with its candidates. */
+const MAX_UNSENT = 80;
 
 /** All that this page knows. `visit` is there between Join and the end. */
-const page = { socket: undefined, delay: 500, waiting: undefined, ringing: undefined, visit: undefined, local: undefined, ready: false };
+const page = {
+  socket: undefined, delay: 500, unsent: [], lastWord: undefined,
+  waiting: undefined, calling: undefined, ringing: undefined, joined: undefined, visit: undefined, local: undefined, ready: false,
+};
 
 // ---- views
 
-const focusOf = { check: "try", ringing: "join", visit: "mute", ended: "again", stopped: "stopped-again" };
+const focusOf = { check: "try", calling: "cancel", ringing: "join", visit: "mute", ended: "again", stopped: "stopped-again" };
 
 function show(view) {
   if (document.body.dataset.view === view) return;
@@ -23,41 +30,30 @@ function show(view) {
   $(focusOf[view])?.focus({ preventScroll: true });
 }
 
-function fill(values) {
-  for (const [name, value] of Object.entries(values)) {
-    document.querySelectorAll(`[data-text=${name}]`).forEach(e => { e.textContent = value; });
-  }
-}
-
 function about({ person, site }) {
-  fill({ person, initial: [...person][0] ?? "", ...(site && { site }) });
+  page.person = person;
+  document.querySelectorAll("[data-text=person]").forEach(e => { e.textContent = person; });
+  document.querySelectorAll("[data-text=initial]").forEach(e => { e.textContent = [...person][0] ?? ""; });
+  if (site) document.querySelectorAll(".site").forEach(e => { e.textContent = site; });
+  know({ person });
 }
 
-function stop(title, why, code) {
-  $("stopped-title").textContent = title;
-  $("stopped-why").textContent = why;
-  $("stopped-code").textContent = code;
+function stop({ title, says }, code, button = "ended.back") {
+  write($("stopped-title"), title);
+  write($("stopped-why"), says);
+  write($("stopped-code"), () => code);
+  write($("stopped-again"), () => t(button));
   show("stopped");
 }
 
-const minutes = s => s >= 60 ? `${Math.floor(s / 60)} min ${s % 60} s` : `${s} s`;
-const plural = (n, one) => `${n} ${one}${n === 1 ? "" : "s"}`;
-const talked = s => `You talked for ${s >= 60 ? plural(Math.round(s / 60), "minute") : plural(s, "second")}`;
-
 // ---- device check
 
-const problems = {
-  old: "This browser is too old for the visit. Please update it, or use the newest Chrome, Edge, Firefox or Safari.",
-  h264: "This browser cannot show the kind of picture that we use (H.264). Please use Chrome, Edge or Safari.",
-  sign: "This browser cannot sign (Ed25519), which the receipt of your visit needs. Please update it.",
-  denied: "The browser may not use your camera and microphone. Press the small sign beside the address, choose Allow, then try again.",
-  none: "We found no camera or no microphone. Plug one in or use another device, then try again.",
-  busy: "Another program uses your camera. Close it, then try again.",
-  other: "Your camera did not start. Close other programs that use it, then try again.",
-};
-
 function tell(keys) {
-  $("problems").replaceChildren(...keys.map(key => Object.assign(document.createElement("li"), { textContent: problems[key] })));
+  $("problems").replaceChildren(...keys.map(key => {
+    const item = document.createElement("li");
+    write(item, () => t(`problem.${key}`));
+    return item;
+  }));
 }
 
 async function missing() {
@@ -70,10 +66,11 @@ async function tryDevices() {
   tell(lacking);
   if (lacking.length) return false;
   try {
-    page.local ??= await navigator.mediaDevices.getUserMedia(wanted(page.waiting?.media ?? page.ringing?.media));
+    page.local ??= await navigator.mediaDevices.getUserMedia(wanted(page.waiting?.media ?? page.ringing?.media ?? page.visit?.plan.media));
   } catch (e) {
     const key = { NotAllowedError: "denied", NotFoundError: "none", OverconstrainedError: "none", NotReadableError: "busy" }[e.name] ?? "other";
     tell([key]);
+    say({ type: "trouble", what: `devices-${key}`, detail: "" });
     return false;
   }
   $("preview").srcObject = $("near").srcObject = page.local;
@@ -90,6 +87,7 @@ async function devicesPressed() {
   if (!page.ready) return $("try").focus();
   say({ type: "ready" });
   if (page.visit && !page.visit.over) begin(page.visit);
+  else if (page.calling) show("calling");
   else if (page.ringing) ring(page.ringing);
   else show("waiting");
 }
@@ -115,16 +113,51 @@ async function keepAwake() {
 }
 document.addEventListener("visibilitychange", () => { if (!document.hidden && page.ready) keepAwake(); });
 
+// ---- calling
+
+function callPressed() {
+  $("call").disabled = true;
+  setTimeout(() => { $("call").disabled = false; }, 2000);
+  say({ type: "call" });
+}
+
+function calling({ person, ring: id, rings }) {
+  about({ person });
+  page.calling = id;
+  write($("calling-title"), () => t(rings ? "calling.rings" : "calling.title"));
+  show("calling");
+}
+
+function cancelPressed() {
+  page.calling = undefined;
+  say({ type: "cancel" });
+  show(page.ready ? "waiting" : "check");
+}
+
+function notReached({ person, why }) {
+  about({ person });
+  page.calling = undefined;
+  // Somebody's call came in between: that is what the visitor sees.
+  if (!page.ringing && (!page.visit || page.visit.over)) stop(stopped("reached", why), why);
+}
+
 // ---- ringing
 
 async function ring(ringing) {
   page.ringing = ringing;
   about(ringing);
+  const recorded = () => t(ringing.recorded_by ? "terms.recorded" : "terms.notrecorded", { who: ringing.recorded_by });
+  const watched = () => ringing.watched_by ? t("terms.watched", { who: ringing.watched_by }) : "";
+  write($("terms"), () => t("terms", { price: ringing.price || t("terms.free"), minutes: Math.floor(ringing.slot_s / 60), recorded: recorded() }) + watched());
   heading();
-  const recorded = ringing.recorded_by ? `Recorded by ${ringing.recorded_by}` : "not recorded";
-  const watched = ringing.watched_by ? ` · watched by ${ringing.watched_by}` : "";
-  $("terms").textContent = `${ringing.price || "Free"} · up to ${Math.floor(ringing.slot_s / 60)} minutes · ${recorded}${watched}`;
-  document.title = `${ringing.person} is calling`;
+  // Made while it rings, so that Join has nothing to wait for.
+  page.identity = identityOf(ringing.call);
+  // It was answered here, or this is the visitor's own call: nothing is asked twice.
+  if (page.joined === ringing.call || (ringing.ring && ringing.ring === page.calling)) {
+    write($("calling-title"), () => t("calling.answered"));
+    return joinPressed();
+  }
+  write(document.querySelector("title"), () => t("ringing.title"));
   // Allowed before: the camera is tried again without a question. Never: the visitor presses first.
   if (!page.ready && page.allowed) page.ready = await tryDevices();
   if (!page.ready) return show("check");
@@ -132,8 +165,6 @@ async function ring(ringing) {
   clearInterval(page.tone);
   chime();
   page.tone = setInterval(chime, 3000);
-  // Made while it rings, so that Join has nothing to wait for.
-  page.identity = identityOf(ringing.call);
 }
 
 /** Two soft notes. */
@@ -152,21 +183,26 @@ function chime() {
 }
 
 function heading() {
-  $("check-title").textContent = page.ringing ? `${page.person} is calling` : `Visit with ${page.person}`;
+  write($("check-title"), () => t(page.ringing ? "ringing.title" : "check.title"));
 }
 
 function quiet() {
   clearInterval(page.tone);
-  document.title = "Video visit";
+  write(document.querySelector("title"), () => t("page.title"));
 }
 
 async function joinPressed() {
   const { call } = page.ringing;
   $("join").disabled = true;
   quiet();
-  const identity = await (page.identity ?? identityOf(call));
-  say({ type: "join", call, certificate: identity.fingerprint(), statement_key: await identity.statementKey() });
+  page.joined = call;
+  await join(call);
   $("join").disabled = false;
+}
+
+async function join(call) {
+  const identity = await identityOf(call);
+  say({ type: "join", call, certificate: identity.fingerprint(), statement_key: await identity.statementKey() });
 }
 
 function declinePressed() {
@@ -178,38 +214,53 @@ function declinePressed() {
 
 // ---- the visit
 
+/** The grant is on its way to the box, or this page or its socket came back into a visit. */
 async function admitted(plan) {
-  if (page.visit?.plan.call === plan.call) return;
-  page.ringing = undefined;
+  const before = page.visit;
+  if (before && before.plan.call === plan.call && before.plan.certificate === plan.certificate) return before.over || flush();
+  page.ringing = page.calling = undefined;
+  page.unsent = [];
   quiet();
   about(plan);
-  fill({ recorded: plan.recorded_by ? `Recorded by ${plan.recorded_by}` : "Not recorded" });
-  const queue = [];
-  page.visit = { plan, hear: body => queue.push(body), over: false };
+  const who = plan.recorded_by;
+  write($("recorded-by"), () => t(who ? "visit.recorded" : "visit.notrecorded", { who }));
   $("hide").hidden = $("seen").parentElement.hidden = plan.media === "voice";
-  notice(`Connecting to ${plan.person}…`);
-  page.visit.queue = queue;
-  begin(page.visit);
+  before?.media?.drop();
+  const queue = [];
+  const visit = page.visit = { plan, queue, hear: body => queue.push(body), over: false };
+  show("visit");
+  clock();
+  const identity = await identityOf(plan.call);
+  if (page.visit !== visit || visit.over) return;
+  if (identity.fingerprint() === plan.certificate) {
+    notice(plan.resumed ? "visit.anew" : "visit.connecting");
+    return begin(visit);
+  }
+  // The browser forgot who it was: the grant names another certificate, so another grant is asked for. Until then nothing is answered.
+  visit.strange = true;
+  notice("visit.anew");
+  await join(plan.call);
 }
 
 /** Opens the media of a visit; after a reload this is where it goes on. */
 async function begin(visit) {
+  if (visit.strange || visit.media) return;
   const { plan, queue } = visit;
   show("visit");
   clock();
   if (!page.local && !(page.ready = await tryDevices())) return show("check");
   const identity = await identityOf(plan.call);
+  if (visit.over || visit.media || page.visit !== visit) return;
   const media = new Media(plan, identity, page.local, {
     signal: body => say({ type: "signal", body: { v: 1, call: plan.call, ...body } }),
     stream: far => hearFar(far),
     refused: what => refuse(what),
     bye: () => leave(false),
-    trouble: (what, detail) => say({ type: "trouble", what, detail }),
+    trouble: (what, detail) => say({ type: "trouble", what, detail: detail.slice(0, 300) }),
   });
-  if (visit.over) return;
   Object.assign(visit, { media, hear: body => media.hear(body) });
   // Whatever this page's predecessor had is gone with it: the box offers anew.
-  if (plan.resumed) media.on.signal({ generation: media.kept.generation ?? 0, kind: "again" });
+  if (plan.resumed) media.again();
   queue.forEach(body => media.hear(body));
   watch(visit);
 }
@@ -227,7 +278,7 @@ async function watch(visit) {
   while (!visit.over) {
     const changed = await visit.media.look();
     if (visit.over) return;
-    if (changed) notice(visit.media.decoding ? "" : "The picture stopped. Your time stands still. Waiting up to one minute.");
+    if (changed) notice(visit.media.decoding ? "" : "visit.still");
     if (changed || performance.now() - said >= 1000) {
       said = performance.now();
       await state(visit, false);
@@ -243,49 +294,41 @@ async function state(visit, last) {
   say({ type: "statement", jws, stats });
 }
 
-function notice(words) {
-  $("notice-text").textContent = words;
-  $("notice").hidden = !words;
+function notice(key) {
+  write($("notice-text"), () => key && t(key));
+  $("notice").hidden = !key;
 }
 
 function clock() {
   const { plan, media } = page.visit ?? {};
   if (!plan) return;
-  const left = Math.max(0, Math.round(plan.slot_s - (media?.kept.decodedMs ?? 0) / 1000));
-  $("left").textContent = left > 90 ? `${Math.round(left / 60)} min left` : `${left} s left`;
+  const seconds = Math.max(0, Math.round(plan.slot_s - (media?.kept.decodedMs ?? 0) / 1000));
+  write($("left"), () => seconds > 90 ? t("visit.minutes", { n: Math.round(seconds / 60) }) : t("visit.seconds", { n: seconds }));
 }
 
 /** Ends our side: the last word, then nothing leaves this device. */
-async function leave(tellBox) {
+async function leave(byVisitor) {
   const visit = page.visit;
   if (!visit || visit.over) return;
   visit.over = true;
   if (visit.media) {
     await visit.media.look().catch(() => false);
     await state(visit, true);
-    if (tellBox && visit.media.generation >= 0) visit.media.on.signal({ generation: visit.media.generation, kind: "bye" });
+    if (byVisitor && visit.media.generation >= 0) visit.media.on.signal({ generation: visit.media.generation, kind: "bye" });
     visit.media.drop();
   }
   $("far").srcObject = null;
   endDevices();
-  const seconds = Math.round((visit.media?.kept.decodedMs ?? 0) / 1000);
-  $("ended-title").textContent = seconds ? talked(seconds) : "You did not see each other";
-  $("ended-why").textContent = tellBox ? "You ended the visit." : "";
-  $("facts").replaceChildren(fact("i-clock", "soon", "The receipt is on its way"));
-  $("ended-code").textContent = "";
+  left($, Math.round((visit.media?.kept.decodedMs ?? 0) / 1000), byVisitor);
   show("ended");
 }
 
 function endDevices() {
-  page.local?.getTracks().forEach(t => t.stop());
+  page.local?.getTracks().forEach(track => track.stop());
   page.local = undefined;
   page.ready = false;
   page.awake?.release?.();
 }
-
-const refusals = {
-  "box-certificate": "The other side is not the device that was announced. To keep you safe, nothing was sent.",
-};
 
 function refuse(what) {
   say({ type: "trouble", what, detail: "" });
@@ -293,80 +336,37 @@ function refuse(what) {
   if (visit) { visit.over = true; visit.media?.drop(); }
   page.visit = undefined;
   endDevices();
-  stop("The visit could not start", refusals[what], what);
+  stop({ title: () => t("refused.title"), says: () => t(`refused.${what}`) }, what);
 }
 
 // ---- the end
 
-const lost = () => "The picture did not come back. What was not seen was not counted.";
-const fault = () => "The television on the other side had a fault. What was not seen was not counted.";
-const reasons = {
-  PersonEnded: () => `${page.person} ended the visit.`,
-  VisitorLeft: () => "You ended the visit.",
-  SlotOver: () => "The time of the visit is over.",
-  LeaseOver: () => "The time of the visit is over.",
-  Revoked: () => "Staff ended the visit.",
-  MediaLost: lost, BeatMissing: lost, NeverConnected: lost,
-  FarCertificate: () => "This page is not the one that was announced. To keep you safe, nothing was sent.",
-  CallFailed: fault, GateLost: fault, GateShut: fault, ScreenGone: fault, PowerLost: fault, Fault: fault,
-};
-const misses = {
-  VisitorAbsent: ["You missed a call", "It rang here for a minute. It may ring again."],
-  VisitorDeclined: ["You chose Not now", "It may ring again."],
-  CalledAgain: ["It rings again", ""],
-};
-
-function fact(icon, colour, words) {
-  const svg = (name, attributes) => {
-    const e = document.createElementNS("http://www.w3.org/2000/svg", name);
-    Object.entries(attributes).forEach(([k, v]) => e.setAttribute(k, v));
-    return e;
-  };
-  const drawing = svg("svg", { class: `icon ${colour}`, "aria-hidden": "true" });
-  drawing.append(svg("use", { href: `#${icon}` }));
-  const item = document.createElement("li");
-  item.append(drawing, words);
-  return item;
-}
-
-async function ended({ reason }) {
+async function ended({ call, reason }) {
+  if (page.visit?.plan.call !== call) return;
   await leave(false);
-  $("ended-why").textContent = reasons[reason]?.() ?? "The visit is over.";
+  write($("ended-why"), () => ending(reason));
+  write($("ended-code"), () => reason);
 }
 
 async function receipt(r) {
-  await leave(false);
   if (page.visit?.plan.call !== r.call) return;
-  $("ended-title").textContent = r.seconds_counted ? talked(r.seconds_counted) : "The visit did not begin";
-  $("ended-why").textContent = reasons[r.reason]?.() ?? "The other side could not start. Nothing was counted.";
-  const { recorded_by } = page.visit.plan;
-  $("facts").replaceChildren(
-    fact("i-clock", "good", `${minutes(r.seconds_counted)} counted`),
-    ...(r.seconds_seen === null ? [] : [fact("i-seen", "good", `You saw the picture for ${minutes(r.seconds_seen)}`)]),
-    ...(r.seconds_lost ? [fact("i-pause", "soon", `${minutes(r.seconds_lost)} lost, not counted`)] : []),
-    recorded_by ? fact("i-rec", "soon", `Recorded by ${recorded_by}`) : fact("i-lock", "good", "Nothing was recorded"),
-    fact("i-video-off", "good", "Your camera is off"),
-    signatures(r),
-  );
-  $("ended-code").textContent = `${r.reason} · receipt ${r.receipt.slice(0, 8)}`;
+  await leave(false);
+  showReceipt($, r, page.visit.plan.recorded_by);
 }
 
-function signatures({ verified, both_sides }) {
-  if (!verified) return fact("i-x", "ends", "The receipt is not right. Please tell the facility");
-  return both_sides ? fact("i-check", "good", "Both sides signed the receipt") : fact("i-check", "soon", "Only the other side signed the receipt");
-}
-
-function missed({ why }) {
+function missed({ call, why }) {
+  // The next call rings already.
+  if (page.ringing && page.ringing.call !== call) return;
   quiet();
-  page.ringing = undefined;
+  page.ringing = page.calling = undefined;
   heading();
   if (page.visit && !page.visit.over) leave(false);
-  const [title, words] = misses[why] ?? ["The call has stopped", "It may ring again."];
-  stop(title, words, why);
+  stop(stopped("missed", why), why);
 }
 
 async function backToWaiting() {
-  page.visit = undefined;
+  if (page.elsewhere) return location.reload();
+  page.visit = page.joined = undefined;
   if (page.ringing) return ring(page.ringing);
   page.ready = await tryDevices();
   if (page.ready) say({ type: "ready" });
@@ -375,48 +375,68 @@ async function backToWaiting() {
 
 // ---- the socket
 
+/** What is only true now is said now or not at all; an answer, a press and the last word wait for the socket. */
 function say(message) {
-  if (page.socket?.readyState === WebSocket.OPEN) page.socket.send(JSON.stringify(message));
+  if (page.socket?.readyState === WebSocket.OPEN) return page.socket.send(JSON.stringify(message));
+  if (message.type === "statement") page.lastWord = message;
+  else if (message.type === "signal" && message.body.kind !== "again" && page.unsent.length < MAX_UNSENT) page.unsent.push(message);
+}
+
+function flush() {
+  const waiting = page.lastWord ? [...page.unsent, page.lastWord] : page.unsent;
+  page.unsent = [];
+  page.lastWord = undefined;
+  waiting.forEach(say);
 }
 
 const heard = {
   waiting(m) {
     page.waiting = m;
-    page.person = m.person;
+    page.ringing = page.calling = undefined;
     about(m);
     heading();
+    quiet();
+    $("may-call").hidden = !m.call;
     if (page.ready) say({ type: "ready" });
-    if (document.body.dataset.view === "start") show("check");
+    const view = document.body.dataset.view;
+    if (view === "start" || view === "calling" || view === "ringing") show(page.ready ? "waiting" : "check");
+    // The facility knows of no visit any more, and so nothing of its end: what this page saw is what it can say.
+    if (page.visit && !page.visit.over) leave(false);
   },
-  ringing(m) { page.person = m.person; if (!page.visit || page.visit.over) { page.visit = undefined; ring(m); } },
-  admitted(m) { page.person = m.person; return admitted(m); },
+  ringing(m) { if (!page.visit || page.visit.over) { page.visit = undefined; ring(m); } },
   signal(m) { if (page.visit?.plan.call === m.body.call) page.visit.hear(m.body); },
-  ended, receipt, missed,
+  calling, "not-reached": notReached, admitted, ended, receipt, missed,
   elsewhere() {
+    page.elsewhere = true;
     page.socket.onclose = null;
     quiet();
     if (page.visit) { page.visit.over = true; page.visit.media?.drop(); }
     endDevices();
-    stop("This visit is open in another window", "Go on there, and close this one.", "Elsewhere");
+    stop({ title: () => t("elsewhere.title"), says: () => t("elsewhere.says") }, "Elsewhere", "elsewhere.here");
   },
 };
 
 /** What this window calls itself: the same after a reload, another in another window. */
 function tab() {
-  const name = sessionStorage.getItem("tab") ?? Array.from(crypto.getRandomValues(new Uint8Array(8)), b => b.toString(16).padStart(2, "0")).join("");
-  sessionStorage.setItem("tab", name);
-  return name;
+  const fresh = () => Array.from(crypto.getRandomValues(new Uint8Array(8)), b => b.toString(16).padStart(2, "0")).join("");
+  try {
+    const name = sessionStorage.getItem("tab") ?? fresh();
+    sessionStorage.setItem("tab", name);
+    return name;
+  } catch {
+    return page.tab ??= fresh();
+  }
 }
 
 function connect() {
   const socket = page.socket = new WebSocket(`wss://${location.host}${location.pathname}/socket?tab=${tab()}`);
-  socket.onopen = () => { page.delay = 500; $("line").textContent = ""; };
+  socket.onopen = () => { page.delay = 500; write($("line"), () => ""); };
   socket.onmessage = ({ data }) => { const m = JSON.parse(data); if (page.socket === socket) heard[m.type]?.(m); };
   socket.onclose = () => {
     if (page.socket !== socket) return;
-    $("line").textContent = "No connection to the facility. Trying again…";
+    write($("line"), () => t("line.lost"));
     setTimeout(connect, page.delay);
-    page.delay = Math.min(page.delay * 2, 5000);
+    page.delay = Math.min(page.delay * 2, 4000);
   };
 }
 
@@ -425,19 +445,25 @@ function connect() {
 function toggle(button, kind, on, off, seen) {
   const pressed = button.getAttribute("aria-pressed") !== "true";
   button.setAttribute("aria-pressed", pressed);
-  page.local?.getTracks().filter(t => t.kind === kind).forEach(t => { t.enabled = !pressed; });
-  button.querySelector("span").textContent = pressed ? off : on;
+  page.local?.getTracks().filter(track => track.kind === kind).forEach(track => { track.enabled = !pressed; });
+  button.querySelector("span").dataset.t = pressed ? off : on;
   button.querySelector("use").setAttribute("href", `#i-${kind === "audio" ? "mic" : "video"}${pressed ? "-off" : ""}`);
-  if (seen) $("seen").querySelector("span").textContent = pressed ? "You are not seen" : "You are seen";
+  if (seen) $("seen").querySelector("span").dataset.t = pressed ? "visit.unseen" : "visit.seen";
+  redraw();
 }
 
 $("try").onclick = devicesPressed;
+$("call").onclick = callPressed;
+$("cancel").onclick = cancelPressed;
 $("join").onclick = joinPressed;
 $("decline").onclick = declinePressed;
-$("mute").onclick = () => toggle($("mute"), "audio", "Mute me", "You are muted", false);
-$("hide").onclick = () => toggle($("hide"), "video", "Camera off", "Camera is off", true);
+$("mute").onclick = () => toggle($("mute"), "audio", "visit.mute", "visit.muted", false);
+$("hide").onclick = () => toggle($("hide"), "video", "visit.hide", "visit.hidden", true);
 $("end").onclick = () => leave(true);
 $("sound").onclick = () => { $("far").play(); $("sound").hidden = true; };
 $("again").onclick = $("stopped-again").onclick = backToWaiting;
 
+offerLanguages($("language"));
+quiet();
+redraw();
 connect();
