@@ -4,7 +4,7 @@
 
 use crate::refusal::{Code, EndReason};
 use crate::visit::Visit;
-use parloir_pass::{Ask, Bytes32, Class, Id, Media};
+use parloir_pass::{Ask, Bytes32, Class, ClassRule, Id, Media, Ring};
 
 macro_rules! named {
     ($(#[$doc:meta])* $kind:ident { $($(#[doc = $words:literal])+ $name:ident,)+ }) => {
@@ -34,7 +34,7 @@ named! {
     Kind {
         /// No call.
         Idle,
-        /// Somebody calls in; every door shut (entered when incoming calls come).
+        /// Somebody calls in; every door shut, nothing asked; 45 s at most.
         Ringing,
         /// The facility is asked; the call process prepares; every door shut.
         Asking,
@@ -69,30 +69,48 @@ named! {
         PlaceAllowed,
         /// `Place`, and something does not.
         PlaceRefused,
+        /// A ring, and entitlement, policy, window, clock, gate, screen and network allow it.
+        RingAllowed,
+        /// A ring, and something does not.
+        RingRefused,
+        /// `Answer` with an OK press of at least 0.7 s after the ring began, and all that `Place` needs.
+        AnswerAllowed,
+        /// `Answer` without such a press, for another ring, or with more media than the ring's.
+        AnswerRefused,
+        /// `Answer` with such a press, and what allowed the ring does not allow a call any more.
+        AnswerTooLate,
         /// A grant that answers the pending question and keeps every rule.
         GrantFits,
         /// A grant that answers it and breaks a rule, or one that is not genuine.
         GrantUnfit,
         /// A grant that answers no pending question.
         GrantStray,
-        /// A deny that names this ask, grant, contact, person or box.
+        /// A grant that answers the question for another one in a visit, and extends nothing.
+        RegrantFits,
+        /// A grant that answers that question and breaks a rule or extends; or nobody answered.
+        RegrantUnfit,
+        /// A deny that names this ring, ask, grant, contact, person or box.
         DenyHits,
-        /// The person ends it.
+        /// The person ends it, or declines.
         EndPressed,
         /// Both ends decode.
         BothDecode,
         /// One end stopped to decode, or its word is missing for 3 s.
         MediaStopped,
+        /// The far side starts anew.
+        FarAgain,
         /// Connecting failed; the call process lives.
         SetupFailed,
-        /// The call process of open doors died and may be started again.
+        /// The call process of open doors died, or said nothing for 4 s, and may be started again.
         ProcessDied,
-        /// It died once too often, or cannot be started again.
+        /// It did so once too often, or cannot be started again.
         ProcessSpent,
         /// The far certificate is not the granted one.
         FarForeign,
         /// Every far party left.
         FarLeft,
+        /// The arbiter is told to stop.
+        Stopped,
         /// Certificate or channels of the visit could not be made.
         NotStarted,
         /// Gate refused to prepare or to open.
@@ -101,7 +119,7 @@ named! {
         GateLost,
         /// Gate says that the doors are shut.
         DoorsShut,
-        /// The screen is gone: while asking at once, in a visit after 5 s.
+        /// The screen is gone: while ringing or asking at once, in a visit after 5 s.
         ScreenMissing,
         /// The state's own deadline: 45 s ringing, 10 s preparing and 60 s nonce, 60 s joining, 60 s held, 3 s closing.
         TimeUp,
@@ -124,40 +142,48 @@ pub const fn next(state: Kind, cause: Cause) -> Kind {
     use Kind::*;
     match (state, cause) {
         (Idle, PlaceAllowed) => Asking,
-        (Idle, PlaceRefused | GrantFits | GrantUnfit | GrantStray | DenyHits | EndPressed | BothDecode | MediaStopped | SetupFailed
-            | ProcessDied | ProcessSpent | FarForeign | FarLeft | NotStarted | GateRefused | GateLost | DoorsShut | ScreenMissing
-            | TimeUp | SlotOver | LeaseOver | BeatMissing | Settled) => Idle,
+        (Idle, RingAllowed) => Ringing,
+        (Idle, PlaceRefused | RingRefused | AnswerAllowed | AnswerRefused | AnswerTooLate | GrantFits | GrantUnfit | GrantStray
+            | RegrantFits | RegrantUnfit | DenyHits | EndPressed | BothDecode | MediaStopped | FarAgain | SetupFailed | ProcessDied
+            | ProcessSpent | FarForeign | FarLeft | Stopped | NotStarted | GateRefused | GateLost | DoorsShut | ScreenMissing | TimeUp | SlotOver
+            | LeaseOver | BeatMissing | Settled) => Idle,
 
-        (Ringing, DenyHits | EndPressed | FarLeft | GateLost | ScreenMissing | TimeUp) => Idle,
-        (Ringing, PlaceAllowed | PlaceRefused | GrantFits | GrantUnfit | GrantStray | BothDecode | MediaStopped | SetupFailed
-            | ProcessDied | ProcessSpent | FarForeign | NotStarted | GateRefused | DoorsShut | SlotOver | LeaseOver | BeatMissing
-            | Settled) => Ringing,
+        (Ringing, AnswerAllowed) => Asking,
+        (Ringing, AnswerTooLate | DenyHits | EndPressed | Stopped | GateLost | ScreenMissing | TimeUp) => Idle,
+        (Ringing, PlaceAllowed | PlaceRefused | RingAllowed | RingRefused | AnswerRefused | GrantFits | GrantUnfit | GrantStray
+            | RegrantFits | RegrantUnfit | BothDecode | MediaStopped | FarAgain | SetupFailed | ProcessDied | ProcessSpent | FarForeign
+            | FarLeft | NotStarted | GateRefused | DoorsShut | SlotOver | LeaseOver | BeatMissing | Settled) => Ringing,
 
         (Asking, GrantFits) => Joining,
-        (Asking, GrantUnfit | DenyHits | EndPressed | SetupFailed | ProcessDied | ProcessSpent | FarForeign | FarLeft | NotStarted
+        (Asking, GrantUnfit | DenyHits | EndPressed | SetupFailed | ProcessDied | ProcessSpent | FarForeign | FarLeft | Stopped | NotStarted
             | GateRefused | GateLost | DoorsShut | ScreenMissing | TimeUp | SlotOver | LeaseOver | BeatMissing | Settled) => Closing,
-        (Asking, PlaceAllowed | PlaceRefused | GrantStray | BothDecode | MediaStopped) => Asking,
+        (Asking, PlaceAllowed | PlaceRefused | RingAllowed | RingRefused | AnswerAllowed | AnswerRefused | AnswerTooLate | GrantStray
+            | RegrantFits | RegrantUnfit | BothDecode | MediaStopped | FarAgain) => Asking,
 
         (Joining, BothDecode) => Live,
         (Joining, ProcessDied) => Held,
-        (Joining, DenyHits | EndPressed | ProcessSpent | FarForeign | FarLeft | NotStarted | GateRefused | GateLost | DoorsShut
+        (Joining, DenyHits | EndPressed | ProcessSpent | FarForeign | FarLeft | Stopped | NotStarted | GateRefused | GateLost | DoorsShut
             | ScreenMissing | TimeUp | SlotOver | LeaseOver | BeatMissing | Settled) => Closing,
-        (Joining, PlaceAllowed | PlaceRefused | GrantFits | GrantUnfit | GrantStray | MediaStopped | SetupFailed) => Joining,
+        (Joining, PlaceAllowed | PlaceRefused | RingAllowed | RingRefused | AnswerAllowed | AnswerRefused | AnswerTooLate | GrantFits
+            | GrantUnfit | GrantStray | RegrantFits | RegrantUnfit | MediaStopped | FarAgain | SetupFailed) => Joining,
 
-        (Live, MediaStopped | SetupFailed | ProcessDied) => Held,
-        (Live, DenyHits | EndPressed | ProcessSpent | FarForeign | FarLeft | NotStarted | GateRefused | GateLost | DoorsShut
+        (Live, RegrantFits | MediaStopped | FarAgain | SetupFailed | ProcessDied) => Held,
+        (Live, DenyHits | EndPressed | ProcessSpent | FarForeign | FarLeft | Stopped | NotStarted | GateRefused | GateLost | DoorsShut
             | ScreenMissing | TimeUp | SlotOver | LeaseOver | BeatMissing | Settled) => Closing,
-        (Live, PlaceAllowed | PlaceRefused | GrantFits | GrantUnfit | GrantStray | BothDecode) => Live,
+        (Live, PlaceAllowed | PlaceRefused | RingAllowed | RingRefused | AnswerAllowed | AnswerRefused | AnswerTooLate | GrantFits
+            | GrantUnfit | GrantStray | RegrantUnfit | BothDecode) => Live,
 
         (Held, BothDecode) => Live,
-        (Held, DenyHits | EndPressed | ProcessSpent | FarForeign | FarLeft | NotStarted | GateRefused | GateLost | DoorsShut
+        (Held, DenyHits | EndPressed | ProcessSpent | FarForeign | FarLeft | Stopped | NotStarted | GateRefused | GateLost | DoorsShut
             | ScreenMissing | TimeUp | SlotOver | LeaseOver | BeatMissing | Settled) => Closing,
-        (Held, PlaceAllowed | PlaceRefused | GrantFits | GrantUnfit | GrantStray | MediaStopped | SetupFailed | ProcessDied) => Held,
+        (Held, PlaceAllowed | PlaceRefused | RingAllowed | RingRefused | AnswerAllowed | AnswerRefused | AnswerTooLate | GrantFits
+            | GrantUnfit | GrantStray | RegrantFits | RegrantUnfit | MediaStopped | FarAgain | SetupFailed | ProcessDied) => Held,
 
         (Closing, TimeUp | Settled) => Idle,
-        (Closing, PlaceAllowed | PlaceRefused | GrantFits | GrantUnfit | GrantStray | DenyHits | EndPressed | BothDecode
-            | MediaStopped | SetupFailed | ProcessDied | ProcessSpent | FarForeign | FarLeft | NotStarted | GateRefused | GateLost
-            | DoorsShut | ScreenMissing | SlotOver | LeaseOver | BeatMissing) => Closing,
+        (Closing, PlaceAllowed | PlaceRefused | RingAllowed | RingRefused | AnswerAllowed | AnswerRefused | AnswerTooLate | GrantFits
+            | GrantUnfit | GrantStray | RegrantFits | RegrantUnfit | DenyHits | EndPressed | BothDecode | MediaStopped | FarAgain
+            | SetupFailed | ProcessDied | ProcessSpent | FarForeign | FarLeft | Stopped | NotStarted | GateRefused | GateLost | DoorsShut
+            | ScreenMissing | SlotOver | LeaseOver | BeatMissing) => Closing,
     }
 }
 
@@ -165,9 +191,7 @@ pub const fn next(state: Kind, cause: Cause) -> Kind {
 #[derive(Clone, Debug)]
 pub(crate) enum Call {
     Idle,
-    // Constructed when incoming calls come; its rows and its deadline are here so that the table is whole.
-    #[allow(dead_code)]
-    Ringing(Ringing),
+    Ringing(Box<Ringing>),
     Asking(Box<Asking>),
     Joining(Box<Visit>),
     Live(Box<Visit>),
@@ -217,7 +241,22 @@ impl Call {
 /// Somebody calls in.
 #[derive(Clone, Debug)]
 pub(crate) struct Ringing {
+    pub ring: Ring,
+    pub name: String,
+    /// A press before this was meant for something else.
+    pub answer_from: u64,
     pub until: u64,
+    /// As of the policy when it began.
+    pub rule: ClassRule,
+    /// Who may record or watch, as far as the policy says; empty: nobody.
+    pub open_to: OpenTo,
+}
+
+/// Who may record and watch, shown names; empty: nobody. Who does stands in the grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OpenTo {
+    pub recorded_by: String,
+    pub watched_by: String,
 }
 
 /// What the person wants.
@@ -233,6 +272,8 @@ pub(crate) struct Want {
     pub class: Class,
     pub media: Media,
     pub serial: u64,
+    /// The ring that was answered; `None`: the person calls.
+    pub ring: Option<Id>,
     /// Unix seconds, 0 unknown.
     pub wall_start: i64,
 }

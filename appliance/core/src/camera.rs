@@ -117,10 +117,11 @@ pub const fn next(state: Kind, cause: Cause) -> Kind {
 
         (K::Restarting, C::Gone) => K::Absent,
         (K::Restarting, C::Relaunched) => K::Open,
-        (K::Restarting, C::CallGone | C::Refused) => K::Broken,
+        (K::Restarting, C::Refused) => K::Broken,
         (K::Restarting, C::Close) => K::Shutting,
         (K::Restarting, C::Hello | C::Shut) => K::Shut,
-        (K::Restarting, C::Prepare | C::Prepared | C::Open | C::Opened | C::Relaunch) => K::Restarting,
+        // A death that crossed our `Relaunch` on the wire is answered by the same `Relaunched`.
+        (K::Restarting, C::Prepare | C::Prepared | C::Open | C::Opened | C::CallGone | C::Relaunch) => K::Restarting,
 
         (K::Shutting, C::Gone) => K::Absent,
         (K::Shutting, C::Hello | C::Shut) => K::Shut,

@@ -10,9 +10,9 @@ use crate::guard::Judged;
 use crate::refusal::{Code, EndReason};
 use crate::state::Clock;
 use crate::time::TIME_REQUEST_MS;
-use crate::turn::{NO_ID, Turn};
+use crate::turn::{NO_ID, Turn, Verdict};
 use parloir_pass::{
-    Authority, Beat, Bytes32, Deny, DenyTarget, Entitlement, Grant, Id, Receipt, SitePolicy, Statement, Time, Typ,
+    Authority, Beat, Bytes32, Deny, DenyTarget, Entitlement, Grant, Id, Receipt, Ring, SitePolicy, Statement, Time, Typ,
 };
 
 impl Turn<'_> {
@@ -81,7 +81,12 @@ impl Turn<'_> {
     pub(crate) fn grant(&mut self, grant: &Grant, key: Bytes32, ticket: &TicketFacts) {
         match self.state.judge_grant(grant, key, ticket) {
             Judged::Fits(admission) => self.cross(Cause::GrantFits, What::Admission(Box::new(admission))),
-            Judged::Unfit(code) => self.end(Cause::GrantUnfit, code),
+            Judged::Unfit(code) => {
+                self.verdict = Verdict::Refused(code);
+                self.end(Cause::GrantUnfit, code);
+            }
+            Judged::RegrantFits(admission) => self.regranted(admission),
+            Judged::RegrantUnfit(code) => self.not_regranted(code),
             Judged::Stray => {
                 self.refuse(Code::GrantStray, grant.call);
                 self.cross(Cause::GrantStray, What::Nothing);
@@ -92,6 +97,7 @@ impl Turn<'_> {
     /// A document that seal did not believe. A bent grant ends the asking with its reason on the screen; nothing else follows.
     pub(crate) fn unverified(&mut self, typ: Typ) {
         if typ == Typ::Grant && matches!(self.state.call, Call::Asking(_)) {
+            self.verdict = Verdict::Refused(Code::GrantNotGenuine);
             self.end(Cause::GrantUnfit, Code::GrantNotGenuine);
         } else {
             self.refuse(Code::DocumentForged, NO_ID);
@@ -102,32 +108,59 @@ impl Turn<'_> {
         if deny.site != self.state.settings.site {
             return self.refuse(Code::DocumentSite, NO_ID);
         }
-        let (news, hits) = (self.state.denied.add(deny.target), self.names_the_call(deny.target));
+        let (news, hits) = (self.deny_stands(deny.target), self.names_the_call(deny.target));
         // Whoever carries a revocation can deliver it again without end; only what it changes is written down.
         if news || hits {
             self.push(Effect::Ledger(Entry::Denied(deny.target)));
         }
-        if news {
+        if news && !matches!(deny.target, DenyTarget::Grant(_)) {
             self.push(Effect::KeepDeny(deny.target));
         }
         if hits {
             let why = match &self.state.call {
-                Call::Asking(_) => Why::Refused(facility_code(&deny)),
+                Call::Asking(_) | Call::Ringing(_) => Why::Refused(facility_code(&deny)),
                 _ => Why::Ended(EndReason::Revoked),
             };
             self.cross(Cause::DenyHits, What::End(Ending { why, words: deny.words }));
+        } else if let DenyTarget::Ask(nonce) = deny.target
+            && self.state.call.visit().is_some_and(|visit| visit.asks_by(nonce))
+        {
+            self.push(Effect::Ledger(Entry::Denied(deny.target)));
+            self.not_regranted(facility_code(&deny));
+            self.verdict = Verdict::Taken;
+        }
+    }
+
+    /// Whether it stands from now on and did not before. A grant's stands as long as a call to which it could belong.
+    pub(crate) fn deny_stands(&mut self, target: DenyTarget) -> bool {
+        match target {
+            DenyTarget::Grant(grant) => self.state.call.want().is_some() && self.state.denied.add_grant(grant),
+            DenyTarget::Ring(ring) => {
+                self.forget_ring(ring);
+                false
+            }
+            DenyTarget::Ask(_) | DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) => {
+                self.state.denied.add(target)
+            }
         }
     }
 
     fn names_the_call(&self, target: DenyTarget) -> bool {
+        if target == DenyTarget::Device(self.state.settings.device) {
+            return !matches!(self.state.call, Call::Idle);
+        }
+        if let Call::Ringing(ringing) = &self.state.call {
+            let Ring { ring, person, contact, .. } = ringing.ring;
+            return [DenyTarget::Ring(ring), DenyTarget::Person(person), DenyTarget::Contact(contact)].contains(&target);
+        }
         let Some(want) = self.state.call.want() else { return false };
         match target {
             DenyTarget::Ask(nonce) => nonce == want.nonce,
-            DenyTarget::Grant(grant) => self.state.call.visit().is_some_and(|visit| visit.grant.grant == grant),
+            DenyTarget::Grant(grant) => self.state.call.visit().is_some_and(|visit| visit.has_had(grant)),
             DenyTarget::Contact(contact) => contact == want.contact,
             DenyTarget::Person(person) => person == want.person,
-            DenyTarget::Device(device) => device == self.state.settings.device,
-            DenyTarget::Ring(_) => false,
+            DenyTarget::Ring(ring) => want.ring == Some(ring),
+            DenyTarget::Device(_) => false,
         }
     }
 
@@ -135,8 +168,7 @@ impl Turn<'_> {
         let (now, device) = (self.now, self.state.settings.device);
         match self.state.call.visit_mut() {
             Some(visit) if beat.device == device && beat.grant == visit.grant.grant && beat.count > visit.beat_count => {
-                visit.beat_count = beat.count;
-                visit.beat_at = now;
+                visit.take_beat(beat.count, now);
             }
             Some(_) | None => self.refuse(Code::BeatStray, NO_ID),
         }
@@ -188,6 +220,7 @@ impl Turn<'_> {
         let reason = if rebooted { EndReason::PowerLost } else { EndReason::Fault };
         receipt.reason = reason.name().to_owned();
         let seconds_counted = receipt.seconds_counted;
+        self.state.last = self.state.recovered_outcome(&receipt, reason);
         self.push(Effect::Ledger(Entry::Ended { call, reason, seconds_counted }));
         self.push(Effect::MakeReceipt { receipt: Box::new(receipt) });
         self.push(Effect::CloseVisitRecord { call });
@@ -205,11 +238,12 @@ fn follows(visit: &crate::visit::Visit, party: usize, statement: &Statement) -> 
 
 /// The facility's code, when this release knows it.
 fn facility_code(deny: &Deny) -> Code {
-    let known = [Code::VisitorDeclined, Code::VisitorAbsent, Code::NotEntitled, Code::NoBooking];
+    let known = [Code::VisitorDeclined, Code::VisitorAbsent, Code::NotEntitled, Code::NoBooking, Code::CallerGone];
     let named = known.into_iter().find(|code| code.name() == deny.code);
     match deny.target {
         DenyTarget::Ask(_) => named.unwrap_or(Code::FacilityRefused),
-        DenyTarget::Grant(_) | DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) | DenyTarget::Ring(_) => {
+        DenyTarget::Ring(_) => named.unwrap_or(Code::CallerGone),
+        DenyTarget::Grant(_) | DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) => {
             named.unwrap_or(Code::Denied)
         }
     }

@@ -9,7 +9,7 @@ use crate::refusal::{Code, EndReason};
 use crate::state::{Clock, State};
 use crate::time::RECORD_MS;
 use crate::turn::Turn;
-use crate::visit::{Seat, Visit};
+use crate::visit::{Pending, Seat, Visit};
 
 /// What a deadline means. At the same millisecond the first of this list goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,8 @@ enum Due {
     Beat,
     Seat,
     Silence(usize),
+    Process,
+    Again,
     Own,
 }
 
@@ -29,14 +31,19 @@ const MOST_IN_A_ROW: usize = 64;
 
 impl Visit {
     fn next_due(&self) -> (u64, Due) {
-        let slot = self.clock.reaches(self.slot_ms()).map(|at| (at, Due::Slot));
+        let slot = self.clock.reaches(self.slot_ms).map(|at| (at, Due::Slot));
         let seat = match self.seat {
             Seat::Taken => None,
             Seat::Empty { until } => Some((until, Due::Seat)),
         };
         let silence = self.next_silence().map(|(at, party)| (at, Due::Silence(party)));
         let always = [(self.lease_until, Due::Lease), (self.beats_until(), Due::Beat)];
-        let sometimes = [slot, seat, silence].into_iter().flatten();
+        let process = self.silent_at().map(|at| (at, Due::Process));
+        let again = match &self.again.pending {
+            Pending::Nothing => None,
+            Pending::Asked { until, .. } => Some((*until, Due::Again)),
+        };
+        let sometimes = [slot, seat, silence, process, again].into_iter().flatten();
         always.into_iter().chain(sometimes).min().unwrap_or((self.lease_until, Due::Lease))
     }
 }
@@ -47,10 +54,7 @@ impl Call {
             Self::Idle => None,
             Self::Ringing(ringing) => Some((ringing.until, Due::Own)),
             Self::Asking(asking) => Some((asking.until, Due::Own)),
-            Self::Joining(visit) => {
-                let own = (visit.admitted_at.saturating_add(crate::time::JOIN_MS), Due::Own);
-                Some(visit.next_due().min(own))
-            }
+            Self::Joining(visit) => Some(visit.next_due().min((visit.join_until, Due::Own))),
             Self::Live(visit) => Some(visit.next_due()),
             Self::Held(held) => Some(held.visit.next_due().min((held.until, Due::Own))),
             Self::Closing(closing) => Some((closing.until, Due::Own)),
@@ -98,6 +102,8 @@ impl Turn<'_> {
                 let weighed = visit.far_silent(party);
                 self.weighed(weighed);
             }
+            Due::Process => self.process_silent(),
+            Due::Again => self.not_regranted(Code::NoAnswer),
             Due::Own => self.own_time_up(),
         }
     }
@@ -113,7 +119,8 @@ impl Turn<'_> {
             }
             Call::Joining(_) => self.end(Cause::TimeUp, EndReason::NeverConnected),
             Call::Held(_) => self.end(Cause::TimeUp, EndReason::MediaLost),
-            Call::Idle | Call::Ringing(_) | Call::Live(_) | Call::Closing(_) => self.cross(Cause::TimeUp, What::Nothing),
+            Call::Ringing(_) => self.end(Cause::TimeUp, Code::RingMissed),
+            Call::Idle | Call::Live(_) | Call::Closing(_) => self.cross(Cause::TimeUp, What::Nothing),
         }
     }
 

@@ -5,13 +5,13 @@
 //! Whatever the reason for leaving {Joining, Live, Held}, gate is told to close, the route is closed and the receipt follows.
 //! A crossing for which the data is missing is a defect of ours: it shuts everything.
 
-use crate::call::{self, Asking, Call, Came, Cause, Closing, Doors, Ending, Held, Kind, Stage, Want, Why};
+use crate::call::{self, Asking, Call, Came, Cause, Closing, Doors, Ending, Held, Kind, Ringing, Stage, Want, Why};
 use crate::camera::{self, Camera};
 use crate::effect::{Effect, Entry, ToCall, ToGate};
 use crate::event::ShutReason;
 use crate::refusal::{Code, EndReason};
 use crate::state::Last;
-use crate::time::{CLOSING_MS, HELD_MS, PREPARE_MS};
+use crate::time::{CLOSING_MS, HELD_MS, JOIN_MS, PREPARE_MS};
 use crate::turn::Turn;
 use crate::visit::{Admission, Side, Visit};
 use parloir_pass::Id;
@@ -20,6 +20,7 @@ use parloir_pass::Id;
 pub(crate) enum What {
     Nothing,
     Want(Box<Want>),
+    Ringing(Box<Ringing>),
     Admission(Box<Admission>),
     End(Ending),
 }
@@ -43,7 +44,12 @@ impl Turn<'_> {
     fn move_on(&mut self, old: Call, after: Kind, what: What) -> Call {
         let now = self.now;
         match (old, after, what) {
-            (Call::Idle, Kind::Asking, What::Want(want)) => {
+            (Call::Idle, Kind::Ringing, What::Ringing(ringing)) => Call::Ringing(ringing),
+            (Call::Ringing(ringing), Kind::Idle, What::End(ending)) => {
+                self.ring_over(&ringing, &ending);
+                Call::Idle
+            }
+            (Call::Idle | Call::Ringing(_), Kind::Asking, What::Want(want)) => {
                 let asking = Asking { want: *want, stage: Stage::Preparing, until: now.saturating_add(PREPARE_MS) };
                 Call::Asking(Box::new(asking))
             }
@@ -133,7 +139,7 @@ impl Turn<'_> {
 
     fn enter_closing(&mut self) {
         let Call::Closing(closing) = &self.state.call else { return };
-        let call = closing.came.want().call;
+        let (call, ring) = (closing.came.want().call, closing.came.want().ring);
         let asked = !matches!(closing.came, Came::Unasked(_));
         let why = closing.ending.why;
         let entry = match why {
@@ -143,6 +149,8 @@ impl Turn<'_> {
         self.push(Effect::Ledger(entry));
         if asked {
             self.push(Effect::SendEnded { call, reason: why.name() });
+        } else if let Some(ring) = ring {
+            self.answered_in_vain(ring, why);
         }
     }
 
@@ -156,6 +164,7 @@ impl Turn<'_> {
             self.push(Effect::CloseVisitRecord { call });
         }
         self.push(Effect::DropCall { call });
+        self.state.denied.forget_grants();
         self.state.last = match self.state.outcome_of(&closing) {
             Some((phase, outcome)) => Last::Outcome { phase, call, outcome: Box::new(outcome) },
             None => Last::Nothing,
@@ -196,6 +205,7 @@ impl Turn<'_> {
     pub(crate) fn send_plan(&mut self) {
         let Some(visit) = self.state.call.visit_mut() else { return };
         visit.generation += 1;
+        visit.far_verified = false;
         let call = visit.want.call;
         let plan = ToCall::Plan {
             generation: visit.generation,
@@ -205,6 +215,16 @@ impl Turn<'_> {
             video: visit.grant.media == parloir_pass::Media::Video,
         };
         self.push(Effect::SendToCall { call, message: plan });
+    }
+
+    /// After another grant the far side has the whole wait once more, within the lease.
+    pub(crate) fn begin_wait_anew(&mut self) {
+        let now = self.now;
+        match &mut self.state.call {
+            Call::Joining(visit) => visit.join_until = now.saturating_add(JOIN_MS),
+            Call::Held(held) => held.until = now.saturating_add(HELD_MS),
+            Call::Idle | Call::Ringing(_) | Call::Asking(_) | Call::Live(_) | Call::Closing(_) => {}
+        }
     }
 
     /// Gate shut the doors although nobody asked.
@@ -251,6 +271,7 @@ mod tests {
             class: Class::Family,
             media: Media::Video,
             serial: 1,
+            ring: None,
             wall_start: 0,
         };
         state.call = Call::Asking(Box::new(Asking { want, stage: Stage::Preparing, until: 10_000 }));
@@ -262,7 +283,7 @@ mod tests {
     #[test]
     fn a_crossing_without_its_data_shuts_everything() {
         let mut state = asking();
-        let mut turn = Turn { state: &mut state, now: 1, effects: Vec::new() };
+        let mut turn = Turn { state: &mut state, now: 1, effects: Vec::new(), verdict: crate::turn::Verdict::Taken };
         turn.cross(Cause::GrantFits, What::Nothing);
         assert!(turn.effects.contains(&Effect::Gate(ToGate::Close { lease: LEASE })));
         assert!(!turn.effects.iter().any(|e| matches!(e, Effect::Gate(ToGate::Open { .. }))));
@@ -274,7 +295,7 @@ mod tests {
     fn a_place_without_a_want_stays_idle() {
         let mut state = asking();
         (state.call, state.camera) = (Call::Idle, Camera::Shut);
-        let mut turn = Turn { state: &mut state, now: 1, effects: Vec::new() };
+        let mut turn = Turn { state: &mut state, now: 1, effects: Vec::new(), verdict: crate::turn::Verdict::Taken };
         turn.cross(Cause::PlaceAllowed, What::Nothing);
         assert!(turn.effects.is_empty());
         assert_eq!(state.call.kind(), Kind::Idle);

@@ -219,6 +219,8 @@ pub enum Event {
         /** For which call. */
         call: Id,
     },
+    /// The arbiter was told to stop: what goes on ends as by its person, and nothing new begins.
+    Stopping,
     /// At start: an open-visit record that nobody closed.
     Recovered {
         /** As it was in the last [`crate::Effect::OpenVisitRecord`]. */

@@ -5,15 +5,14 @@
 use crate::call::{Call, Cause, Doors, Stage};
 use crate::camera;
 use crate::edges::What;
-use crate::effect::ToGate;
 use crate::effect::{Effect, Entry, ToCall};
 use crate::event::{CallFact, GateFact, GateRefusal, ShutReason, Trouble};
 use crate::refusal::{Code, EndReason};
 use crate::state::Last;
-use crate::time::{NONCE_MS, RECALLS};
+use crate::time::NONCE_MS;
 use crate::turn::{NO_ID, Turn};
 use crate::view::Network;
-use crate::visit::{Lets, Weighed};
+use crate::visit::{Lets, Process, Weighed};
 use parloir_pass::{Ask, Bytes32, Id, Media, VERSION};
 
 impl Turn<'_> {
@@ -31,6 +30,7 @@ impl Turn<'_> {
             GateFact::Opened { lease, camera, microphone } => {
                 if self.state.camera.is_about(lease) && self.state.camera.kind() == camera::Kind::Opening {
                     self.doors(camera::Cause::Opened, lease, (camera, microphone));
+                    self.process_runs();
                     self.push(Effect::Ledger(Entry::DoorsOpened { call: lease, camera, microphone }));
                     self.send_plan();
                     self.push(Effect::OpenRoute { call: lease });
@@ -43,12 +43,23 @@ impl Turn<'_> {
         }
     }
 
+    fn process_runs(&mut self) {
+        let heard = self.now;
+        if let Some(visit) = self.state.call.visit_mut() {
+            visit.process = Process::Runs { heard };
+        }
+    }
+
     fn gate_came(&mut self, device: Id) {
         if self.state.camera.kind() != camera::Kind::Absent {
             self.gate_lost(camera::Cause::Gone);
         }
         if device == self.state.settings.device {
             self.doors(camera::Cause::Hello, NO_ID, (false, false));
+            // A gate that says Hello has no lease, so every door that the last call had is shut.
+            if let (Call::Idle, Last::Outcome { outcome, .. }) = (&self.state.call, &mut self.state.last) {
+                outcome.camera_shut = true;
+            }
         } else {
             self.refuse(Code::GateForeign, NO_ID);
         }
@@ -61,7 +72,7 @@ impl Turn<'_> {
         {
             closing.doors = Doors::Lost;
         }
-        if matches!(self.state.call, Call::Asking(_)) {
+        if matches!(self.state.call, Call::Asking(_) | Call::Ringing(_)) {
             self.end(Cause::GateLost, Code::GateAbsent);
         } else {
             self.end(Cause::GateLost, EndReason::GateLost);
@@ -109,7 +120,7 @@ impl Turn<'_> {
             nonce: want.nonce,
             gate_nonce,
             certificate,
-            ring: None,
+            ring: want.ring,
             regrant: None,
         };
         asking.stage = Stage::Asked { ask: ask.clone(), at: self.now };
@@ -151,28 +162,20 @@ impl Turn<'_> {
         if self.state.camera.kind() == before {
             return;
         }
-        let now = self.now;
-        let Some(visit) = self.state.call.visit_mut() else { return };
-        visit.process_gone();
-        visit.own_decoding(false, now, now);
-        if !visit.may_relaunch() {
-            return self.end(Cause::ProcessSpent, EndReason::CallFailed);
-        }
-        visit.relaunched += 1;
-        let count = visit.relaunched;
-        self.cross(Cause::ProcessDied, What::Nothing);
-        self.push(Effect::Ledger(Entry::Relaunched { call: lease, count }));
-        self.to_gate(ToGate::Relaunch { lease });
+        self.process_lost(lease, self.now);
     }
 
     fn relaunched(&mut self, lease: Id) {
         if !self.state.camera.is_about(lease) || self.state.camera.kind() != camera::Kind::Restarting {
             return;
         }
+        let now = self.now;
         let Some(visit) = self.state.call.visit_mut() else { return };
         let wanted = visit.wanted;
         let video = visit.grant.media == Media::Video;
         visit.lets = wanted;
+        visit.broken = Lets { camera: false, microphone: false };
+        visit.process = Process::Runs { heard: now };
         self.doors(camera::Cause::Relaunched, lease, (video, true));
         self.push(Effect::StartCallChannels { call: lease });
         self.send_plan();
@@ -217,14 +220,21 @@ impl Turn<'_> {
         }
         let now = self.now;
         let Some(visit) = self.state.call.visit_mut() else { return };
+        if let Process::Runs { heard } = &mut visit.process {
+            *heard = now;
+        }
         match fact {
             CallFact::Ready => {}
             CallFact::FarVerified { fingerprint } => {
-                visit.far_verified = visit.knows_far(fingerprint);
-                if !visit.far_verified {
+                if visit.knows_far(fingerprint) {
+                    visit.far_verified = true;
+                } else if !visit.knew_far(fingerprint) {
                     self.end(Cause::FarForeign, EndReason::FarCertificate);
                 }
             }
+            // Nothing of an end that is not verified is decoded; who says so counts for nothing.
+            CallFact::FirstPicture { .. } | CallFact::FirstSound { .. } | CallFact::Decoding { on: true, .. }
+                if !visit.far_verified => {}
             CallFact::FirstPicture { at_ms } | CallFact::FirstSound { at_ms } => visit.note_first_here(at_ms, now),
             CallFact::Decoding { on, at_ms } => {
                 let weighed = visit.own_decoding(on, at_ms, now);
@@ -238,7 +248,7 @@ impl Turn<'_> {
             }
             CallFact::Lets { camera, microphone } => visit.lets = Lets { camera, microphone },
             CallFact::FarLeft => self.end(Cause::FarLeft, EndReason::VisitorLeft),
-            CallFact::FarAgain => {}
+            CallFact::FarAgain => self.far_again(),
             CallFact::Trouble(what) => self.trouble(call, what),
             CallFact::HungUp => {
                 let weighed = visit.own_decoding(false, now, now);
@@ -273,16 +283,14 @@ impl Turn<'_> {
         let now = self.now;
         let Some(visit) = self.state.call.visit_mut() else { return };
         match what {
-            Trouble::Camera => visit.lets.camera = false,
-            Trouble::Microphone => visit.lets.microphone = false,
+            Trouble::Camera => visit.broken.camera = true,
+            Trouble::Microphone => visit.broken.microphone = true,
             Trouble::NotConnected | Trouble::Signalling | Trouble::Pipeline | Trouble::FarCertificate => {
                 visit.own_decoding(false, now, now);
-                let again = what != Trouble::Pipeline && visit.recalls < RECALLS;
-                visit.recalls += u8::from(again);
                 self.cross(Cause::SetupFailed, What::Nothing);
                 self.keep_hold();
-                if again && self.state.camera.kind() == camera::Kind::Open {
-                    self.send_plan();
+                if what != Trouble::Pipeline {
+                    self.recall();
                 }
             }
         }
@@ -308,7 +316,8 @@ fn gate_code(why: GateRefusal) -> Code {
         GateRefusal::NoDoorKey | GateRefusal::RecordSignature | GateRefusal::RecordOld => Code::NoDoorKey,
         GateRefusal::NoCall => Code::CallNotStarted,
         GateRefusal::NoDevice => Code::NoDevice,
-        GateRefusal::Malformed | GateRefusal::NoState => Code::Internal,
+        GateRefusal::NoState => Code::Storage,
+        GateRefusal::Malformed => Code::Internal,
     }
 }
 

@@ -6,11 +6,20 @@ use crate::call::{Call, Stage};
 use crate::camera::Camera;
 use crate::event::TicketFacts;
 use crate::refusal::{Code, Next, Refusal};
-use crate::state::State;
+use crate::state::{Life, State};
 use crate::time::Wall;
-use crate::visit::Admission;
+use crate::visit::{Admission, Pending, Visit};
 use parloir_pass::rules::{Bounds, grant_within};
-use parloir_pass::{Broken, Bytes32, Contact, Entitlement, Grant, Id, Media, Role};
+use parloir_pass::{Ask, Broken, Bytes32, Contact, Entitlement, Grant, Id, Media, Role};
+
+/// Who calls whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    /// The person calls.
+    Outgoing,
+    /// The person is called, or answers.
+    Incoming,
+}
 
 /// What a grant is.
 #[derive(Clone, Debug)]
@@ -20,6 +29,10 @@ pub(crate) enum Judged {
     Fits(Admission),
     /// It answers the pending question and breaks a rule.
     Unfit(Code),
+    /// It answers a visit's question for another grant, keeps every rule and extends nothing.
+    RegrantFits(Admission),
+    /// It answers that question, and breaks a rule or extends.
+    RegrantUnfit(Code),
     /// It answers nothing that is pending.
     Stray,
 }
@@ -35,6 +48,14 @@ impl State {
         if !matches!(self.call, Call::Idle) {
             return Err(Code::Busy.into());
         }
+        self.may_meet(contact, media, Direction::Outgoing)
+    }
+
+    /// Whether documents, network, revocations and hours allow a call with this contact.
+    pub(crate) fn may_meet(&self, contact: Id, media: Media, direction: Direction) -> Result<(&Entitlement, &Contact), Refusal> {
+        if self.life == Life::Stopping {
+            return Err(Code::Stopping.into());
+        }
         let (Some(authority), Some(policy), Some(entitlement)) = (&self.authority, &self.policy, &self.entitlement) else {
             return Err(Code::NotReady.into());
         };
@@ -45,8 +66,10 @@ impl State {
             return Err(Code::Denied.into());
         }
         let contact = entitlement.contact(&contact).ok_or(Code::NoContact)?;
-        if !contact.outgoing {
-            return Err(Code::NotOutgoing.into());
+        match direction {
+            Direction::Outgoing if !contact.outgoing => return Err(Code::NotOutgoing.into()),
+            Direction::Incoming if !contact.incoming => return Err(Code::NotIncoming.into()),
+            Direction::Outgoing | Direction::Incoming => {}
         }
         let rule = policy.rule(contact.class).filter(|_| contact.class.is_supported()).ok_or(Code::ClassNotAllowed)?;
         if authority.longest_s(Role::Grant, contact.class) == 0 {
@@ -75,36 +98,61 @@ impl State {
         known.map_or((0, 0), |w| (w.from, w.to))
     }
 
-    /// Whether this grant answers the pending question and keeps every rule.
+    /// Whether this grant answers the pending question, of an asking or of a visit, and keeps every rule.
     pub(crate) fn judge_grant(&self, grant: &Grant, key: Bytes32, ticket: &TicketFacts) -> Judged {
-        let Call::Asking(asking) = &self.call else { return Judged::Stray };
-        let Stage::Asked { ask, .. } = &asking.stage else { return Judged::Stray };
-        // A grant for our call with a foreign nonce is an answer that somebody bent, not a late one.
-        if grant.nonce != ask.nonce && grant.call != ask.call {
+        match &self.call {
+            Call::Asking(asking) => match &asking.stage {
+                // A grant for our call with a foreign nonce is an answer that somebody bent, not a late one.
+                Stage::Asked { ask, .. } if grant.nonce == ask.nonce || grant.call == ask.call => {
+                    self.judge_answer(grant, key, ticket, ask).map_or_else(Judged::Unfit, Judged::Fits)
+                }
+                Stage::Asked { .. } | Stage::Preparing | Stage::Certificate(_) | Stage::Process { .. } => Judged::Stray,
+            },
+            Call::Joining(visit) | Call::Live(visit) => self.judge_regrant(grant, key, ticket, visit),
+            Call::Held(held) => self.judge_regrant(grant, key, ticket, &held.visit),
+            Call::Idle | Call::Ringing(_) | Call::Closing(_) => Judged::Stray,
+        }
+    }
+
+    // The first grant of a visit may come again without end (its carrier repeats itself), so only the nonce counts here. Nothing is
+    // clamped: a grant for more time than is left is a mistake of the facility, and refused.
+    fn judge_regrant(&self, grant: &Grant, key: Bytes32, ticket: &TicketFacts, visit: &Visit) -> Judged {
+        let Pending::Asked { ask, .. } = &visit.again.pending else { return Judged::Stray };
+        if grant.nonce != ask.nonce {
             return Judged::Stray;
         }
+        let slot_left = visit.slot_ms.saturating_sub(visit.counted_ms(self.at));
+        let lease_left = visit.lease_until.saturating_sub(self.at);
+        match self.judge_answer(grant, key, ticket, ask) {
+            Err(code) => Judged::RegrantUnfit(code),
+            Ok(_) if visit.has_had(grant.grant) => Judged::RegrantUnfit(Code::GrantStray),
+            Ok(_) if u64::from(grant.slot_s) * 1000 > slot_left => Judged::RegrantUnfit(Code::GrantDuration),
+            Ok(_) if u64::from(grant.lease_s) * 1000 > lease_left => Judged::RegrantUnfit(Code::GrantDuration),
+            Ok(admission) => Judged::RegrantFits(admission),
+        }
+    }
+
+    fn judge_answer(&self, grant: &Grant, key: Bytes32, ticket: &TicketFacts, ask: &Ask) -> Result<Admission, Code> {
         let (Some(authority), Some(policy), Some(entitlement)) = (&self.authority, &self.policy, &self.entitlement) else {
-            return Judged::Unfit(Code::NotReady);
+            return Err(Code::NotReady);
         };
         if self.denied.names_grant(grant.grant) || self.denied.names_contact(grant.device, grant.person, grant.contact) {
-            return Judged::Unfit(Code::Denied);
+            return Err(Code::Denied);
         }
         let bounds = Bounds { ask, entitlement, policy, authority, bench_direct: self.settings.bench_direct };
-        if let Err(broken) = grant_within(grant, &bounds) {
-            return Judged::Unfit(code_of(&broken));
-        }
+        grant_within(grant, &bounds).map_err(|broken| code_of(&broken))?;
         if grant.media != ask.media {
-            return Judged::Unfit(Code::GrantMedia);
+            return Err(Code::GrantMedia);
         }
         if !self.may_sign(grant, key) {
-            return Judged::Unfit(Code::GrantKey);
+            return Err(Code::GrantKey);
         }
         if !ticket_matches(ticket, grant, ask.gate_nonce) {
-            return Judged::Unfit(Code::GrantTicket);
+            return Err(Code::GrantTicket);
         }
-        let Some(rule) = policy.rule(grant.class) else { return Judged::Unfit(Code::GrantClass) };
+        let rule = policy.rule(grant.class).ok_or(Code::GrantClass)?;
         let lease_ms = u64::from(self.lease_s(grant)) * 1000;
-        Judged::Fits(Admission { grant: grant.clone(), rule: rule.clone(), lease_ms })
+        Ok(Admission { grant: grant.clone(), rule: rule.clone(), lease_ms })
     }
 
     /// An unknown clock shortens: no make-good, because nobody here can say how late it is.

@@ -9,7 +9,7 @@ use crate::camera;
 use crate::effect::{Effect, Entry, ToGate};
 use crate::event::Event;
 use crate::state::{Clock, Screen, State};
-use crate::time::{CLOSING_MS, HELD_MS};
+use crate::time::{CLOSING_MS, HELD_MS, RING_MS};
 use crate::turn::focus_is_screens;
 use crate::visit::Seat;
 use parloir_pass::Id;
@@ -21,6 +21,8 @@ pub struct Before {
     call: Id,
     camera: camera::Kind,
     trusted: bool,
+    /// Of a visit: when its lease ends, and its slot, milliseconds; the greatest without one.
+    bounds: (u64, u64),
 }
 
 impl Before {
@@ -32,6 +34,7 @@ impl Before {
             call: state.call.want().map_or(crate::turn::NO_ID, |want| want.call),
             camera: state.camera.kind(),
             trusted: matches!(state.clock, Clock::Trusted { .. }),
+            bounds: state.call.visit().map_or((u64::MAX, u64::MAX), |visit| (visit.lease_until, visit.slot_ms)),
         }
     }
 }
@@ -58,11 +61,17 @@ pub fn check(before: &Before, event: &Event, after: &State, effects: &[Effect]) 
 fn doors(state: &State) -> Result<(), &'static str> {
     let doors = state.camera.kind();
     match state.call.visit() {
-        None => must(!doors.wants_doors_open(), "doors are wanted open without an admitted visit"),
+        None => {
+            let rings = state.call.kind() == Kind::Ringing;
+            must(!rings || doors == camera::Kind::Shut, "it rings, and gate was told something")?;
+            must(!doors.wants_doors_open(), "doors are wanted open without an admitted visit")
+        }
         Some(visit) => {
             must(doors.wants_doors_open(), "an admitted visit without doors")?;
             must(state.camera.is_about(visit.want.call), "doors of another lease")?;
-            must(visit.grant.nonce == visit.ask.nonce && visit.grant.nonce == visit.want.nonce, "a grant for another question")?;
+            must(visit.grant.nonce == visit.ask.nonce, "a grant for another question")?;
+            must(!visit.earlier.is_empty() || visit.grant.nonce == visit.want.nonce, "a first grant for another question")?;
+            must(visit.earlier.len() <= usize::from(crate::time::AGAINS), "more grants than a visit may have")?;
             must(
                 visit.grant.call == visit.want.call && visit.grant.device == state.settings.device,
                 "a grant for another call or box",
@@ -79,7 +88,8 @@ fn deadlines(state: &State) -> Result<(), &'static str> {
     match &state.call {
         Call::Held(held) => must(held.until <= state.at + HELD_MS, "held for longer than 60 s"),
         Call::Closing(closing) => must(closing.until <= state.at + CLOSING_MS, "closing for longer than 3 s"),
-        Call::Idle | Call::Ringing(_) | Call::Asking(_) | Call::Joining(_) | Call::Live(_) => Ok(()),
+        Call::Ringing(ringing) => must(ringing.until <= state.at + RING_MS, "ringing for longer than 45 s"),
+        Call::Idle | Call::Asking(_) | Call::Joining(_) | Call::Live(_) => Ok(()),
     }
 }
 
@@ -89,7 +99,8 @@ fn owners(event: &Event, state: &State) -> Result<(), &'static str> {
     let empty = matches!(state.screen, Screen::Nobody);
     let seat_empty = state.call.visit().is_some_and(|visit| matches!(visit.seat, Seat::Empty { .. }));
     must(state.call.visit().is_none() || empty == seat_empty, "a visit that does not know whether a screen shows it")?;
-    must(!(empty && state.call.kind() == Kind::Asking), "asking without a screen")?;
+    let needs = matches!(state.call.kind(), Kind::Asking | Kind::Ringing);
+    must(!(empty && needs), "ringing or asking without a screen")?;
     let Event::OwnerGone { owner } = event else { return Ok(()) };
     must(state.remote.holder() != Some(owner), "an owner that is gone holds the keys")?;
     must(state.screen != Screen::Attached(owner.clone()), "an owner that is gone is the screen")
@@ -100,10 +111,16 @@ fn clocks(before: &Before, event: &Event, state: &State) -> Result<(), &'static 
     let trusted = matches!(state.clock, Clock::Trusted { .. });
     must(before.trusted || !trusted || matches!(event, Event::Time(_)), "a clock that is trusted without a time statement")?;
     let Some(visit) = state.call.visit() else { return Ok(()) };
-    let lease_ms = visit.lease_until - visit.admitted_at;
+    let lease_ms = visit.lease_until.saturating_sub(visit.granted_at);
     must(lease_ms <= u64::from(visit.grant.lease_s) * 1000, "a lease longer than the grant's")?;
-    must(trusted || lease_ms <= visit.slot_ms(), "an untrusted clock extends the lease")?;
-    must(visit.clock.counted_ms(state.at) < visit.slot_ms(), "a visit beyond its slot")?;
+    let longest = u64::from(visit.grant.slot_s) * 1000;
+    must(trusted || lease_ms <= longest, "an untrusted clock extends the lease")?;
+    let same = visit.want.call == before.call;
+    must(!same || visit.lease_until <= before.bounds.0, "a lease that was extended")?;
+    must(!same || visit.slot_ms <= before.bounds.1, "a slot that was extended")?;
+    must(visit.beat_at <= state.at, "a beat that lasts into the future")?;
+    must(visit.far_verified || matches!(visit.own, crate::visit::Side::Off { .. }), "decodes what nobody verified")?;
+    must(visit.clock.counted_ms(state.at) < visit.slot_ms, "a visit beyond its slot")?;
     must(visit.clock.counted_ms(state.at) <= state.at - visit.admitted_at, "more counted than passed")?;
     must(visit.clock.runs() == (state.call.kind() == Kind::Live), "the fair clock does not run exactly in Live")
 }

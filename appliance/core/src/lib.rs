@@ -6,6 +6,7 @@
 //! Effects are to be carried out in the order in which they are answered: the visit's record is on disk before the door opens.
 #![forbid(unsafe_code)]
 
+mod again;
 pub mod call;
 pub mod camera;
 mod deny;
@@ -22,6 +23,7 @@ mod project;
 mod receipt;
 pub mod refusal;
 pub mod remote;
+mod ring;
 pub mod state;
 pub mod tables;
 pub mod time;

@@ -2,12 +2,13 @@
 //! Never: shows what was pressed; only what has happened.
 //! Called by: turn, after each step.
 
-use crate::call::{Call as Machine, Kind, Want};
+use crate::call::{Call as Machine, Kind, Ringing, Want};
 use crate::camera::{Camera, Leased, LeasedState};
 use crate::receipt::seconds;
 use crate::state::{Clock, Last, State};
-use crate::view::{Booking, Call, Contact, Network, Phase, View};
+use crate::view::{Booking, Call, Contact, Network, Outcome, Phase, View};
 use crate::visit::Visit;
+use parloir_pass::{Class, Id, Media};
 
 impl State {
     pub(crate) fn project(&self) -> View {
@@ -23,15 +24,16 @@ impl State {
             zone_minutes: self.policy.as_ref().map_or(0, |p| p.zone_minutes),
             contacts: known.map_or_else(Vec::new, |e| e.contacts.iter().map(|c| self.contact(c)).collect()),
             next_visit: self.next_visit(),
-            call: self.call.want().map(|want| self.show_call(want)),
+            call: self.show(),
             outcome,
         }
     }
 
     fn phase(&self) -> (Phase, Option<crate::view::Outcome>) {
         let phase = match self.call.kind() {
-            Kind::Idle | Kind::Ringing => match &self.last {
-                Last::Outcome { phase, outcome, .. } => return (*phase, Some((**outcome).clone())),
+            Kind::Ringing => Phase::Ringing,
+            Kind::Idle => match &self.last {
+                Last::Outcome { phase, outcome, .. } => return (*phase, Some(self.named((**outcome).clone()))),
                 Last::Nothing if self.policy.is_none() || self.entitlement.is_none() => Phase::Starting,
                 Last::Nothing => Phase::Home,
             },
@@ -42,6 +44,24 @@ impl State {
             Kind::Closing => Phase::Closing,
         };
         (phase, None)
+    }
+
+    // The outcome of a visit that a crash cut off is there before the entitlement, which has the name and the hours.
+    fn named(&self, mut outcome: Outcome) -> Outcome {
+        if outcome.name.is_empty()
+            && let Some(contact) = self.entitlement.as_ref().and_then(|e| e.contact(&outcome.contact))
+        {
+            outcome.name.clone_from(&contact.name);
+            (outcome.next_from, outcome.next_to) = self.window_of(contact);
+        }
+        outcome
+    }
+
+    fn show(&self) -> Option<Call> {
+        match &self.call {
+            Machine::Ringing(ringing) => Some(show_ringing(ringing)),
+            other => other.want().map(|want| self.show_call(want)),
+        }
     }
 
     fn clock_offset_ms(&self) -> i64 {
@@ -71,22 +91,8 @@ impl State {
     }
 
     fn show_call(&self, want: &Want) -> Call {
-        let mut call = Call {
-            id: want.call,
-            contact: want.contact,
-            name: want.name.clone(),
-            class: want.class.name().to_owned(),
-            media: want.media.name().to_owned(),
-            seconds_left: 0,
-            seconds_counted: 0,
-            camera: false,
-            microphone: false,
-            recorded_by: String::new(),
-            watched_by: String::new(),
-            network: Network::Unknown,
-            price: String::new(),
-            renewal_late: false,
-        };
+        let mut call = blank(want.call, want.contact, &want.name, want.class, want.media);
+        call.incoming = want.ring.is_some();
         match &self.call {
             Machine::Closing(closing) => {
                 if let crate::call::Came::Admitted(visit) = &closing.came {
@@ -106,15 +112,52 @@ impl State {
     fn show_visit(&self, call: &mut Call, visit: &Visit, at: u64) {
         let counted = visit.counted_ms(at);
         call.seconds_counted = u32::try_from(counted / 1000).unwrap_or(u32::MAX);
-        let left = visit.slot_ms().saturating_sub(counted).min(visit.lease_until.saturating_sub(at));
+        let left = visit.slot_ms.saturating_sub(counted).min(visit.lease_until.saturating_sub(at));
         call.seconds_left = seconds(left);
         call.recorded_by.clone_from(&visit.grant.recorded_by);
         call.watched_by.clone_from(&visit.grant.watched_by);
         call.price.clone_from(&visit.grant.price);
         call.network = visit.network;
         let Camera::Leased(Leased { state: LeasedState::Open { camera, microphone }, .. }) = self.camera else { return };
+        // Rather too much than too little: what the person lets out counts as leaving although call says that it does not, and what they
+        // took back until call says that it does no more; only what call reports as broken does not leave.
         let flows = visit.far_verified && !visit.holding;
-        call.camera = flows && camera && visit.lets.camera;
-        call.microphone = flows && microphone && visit.lets.microphone;
+        let leaves = |open: bool, wanted: bool, says: bool, broken: bool| flows && open && (wanted || says) && !broken;
+        call.camera = leaves(camera, visit.wanted.camera, visit.lets.camera, visit.broken.camera);
+        call.microphone = leaves(microphone, visit.wanted.microphone, visit.lets.microphone, visit.broken.microphone);
+    }
+}
+
+/// A call of which nothing more is known than who wants what.
+fn blank(id: Id, contact: Id, name: &str, class: Class, media: Media) -> Call {
+    Call {
+        id,
+        contact,
+        name: name.to_owned(),
+        class: class.name().to_owned(),
+        incoming: false,
+        media: media.name().to_owned(),
+        seconds_left: 0,
+        seconds_counted: 0,
+        camera: false,
+        microphone: false,
+        recorded_by: String::new(),
+        watched_by: String::new(),
+        network: Network::Unknown,
+        price: String::new(),
+        renewal_late: false,
+    }
+}
+
+/// What the policy says of such a call; the grant will say it of this one.
+fn show_ringing(ringing: &Ringing) -> Call {
+    let ring = &ringing.ring;
+    Call {
+        incoming: true,
+        seconds_left: ringing.rule.longest_s,
+        recorded_by: ringing.open_to.recorded_by.clone(),
+        watched_by: ringing.open_to.watched_by.clone(),
+        price: ringing.rule.price.clone(),
+        ..blank(ring.ring, ring.contact, &ringing.name, ring.class, ring.media)
     }
 }

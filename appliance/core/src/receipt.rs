@@ -4,7 +4,7 @@
 
 use crate::call::{Came, Closing, Doors, Why};
 use crate::refusal::{EndReason, Next, Refusal};
-use crate::state::State;
+use crate::state::{Last, State};
 use crate::view::{Outcome, Phase};
 use crate::visit::Visit;
 use parloir_pass::{Bytes32, Gap, Id, Receipt, VERSION};
@@ -110,7 +110,7 @@ impl State {
             outcome.seconds_counted = seconds_counted(closing);
             outcome.seconds_lost = seconds_lost(visit, closing.ended_at);
             outcome.recorded_by.clone_from(&visit.grant.recorded_by);
-            outcome.both_sides = visit.jws().is_some();
+            outcome.both_sides = visit.jws().is_some() || visit.earlier_jws().next().is_some();
         }
         Some((phase, outcome))
     }
@@ -123,6 +123,17 @@ impl State {
             (outcome.next_from, outcome.next_to) = (from, to);
         }
         outcome
+    }
+
+    /// What the screen shows of a visit that a crash cut off. The record holds no name; the view takes it from the entitlement.
+    pub(crate) fn recovered_outcome(&self, receipt: &Receipt, reason: EndReason) -> Last {
+        let mut outcome = self.outcome(receipt.contact, reason.name(), reason.rule());
+        outcome.seconds_counted = receipt.seconds_counted;
+        outcome.seconds_lost = seconds(receipt.gaps.iter().map(|gap| gap.to_ms.saturating_sub(gap.from_ms)).sum());
+        outcome.both_sides = receipt.visitor_statement.is_some() || !receipt.earlier_statements.is_empty();
+        outcome.receipt = Some(receipt.receipt);
+        outcome.camera_shut = matches!(self.camera, crate::camera::Camera::Shut);
+        Last::Outcome { phase: Phase::Ended, call: receipt.call, outcome: Box::new(outcome) }
     }
 
     fn outcome(&self, contact: Id, code: &'static str, rule: &'static str) -> Outcome {
@@ -149,7 +160,10 @@ impl State {
 /// The visit's figures; all times in milliseconds since the Ask.
 fn fill(receipt: &mut Receipt, visit: &Visit, ended_at: u64) {
     let since = |at: u64| at.saturating_sub(visit.asked_at);
-    receipt.grant = Some(visit.grant.grant);
+    let mut grants = visit.earlier.iter().map(|earlier| earlier.grant).chain([visit.grant.grant]);
+    receipt.grant = grants.next();
+    receipt.regrants = grants.collect();
+    receipt.earlier_statements = visit.earlier_jws().map(str::to_owned).collect();
     receipt.admitted_ms = Some(since(visit.admitted_at));
     receipt.first_decoded_here_ms = visit.first_here.map(since);
     receipt.first_decoded_there_ms = visit.first_there.map(since);

@@ -97,6 +97,7 @@ table! {
         ClassNotAllowed, "class", "The policy has no rule for this class of call, or no grant key may sign for it.";
         OutsideWindow, "contact-hours", "Now is in none of the contact's windows.";
         Denied, "deny", "A signed revocation names this person, contact, box or grant.";
+        Stopping, "stopping", "The arbiter is being stopped; nothing new begins until it is started again.";
         NoCall, "one-call", "There is no call to which this could apply.";
         NotIncoming, "contact-direction", "The entitlement does not let this contact call in.";
         NoScreen, "one-screen", "No screen is attached that could ring; look at parloir-ui.service.";
@@ -132,6 +133,7 @@ table! {
         GrantTicket, "ticket", "The ticket in the grant does not match the grant.";
         TicketRefused, "ticket", "Gate refused the ticket; look at gate's journal.";
         NoDoorKey, "door-record", "Gate has no valid door key record; look at the retained door record.";
+        Storage, "storage", "What must be on the disk before a door opens could not be written; look at the space and the health of the disk.";
         NoDevice, "doors", "Camera or microphone could not be opened; look at the cables and gate's journal.";
         CallNotStarted, "call-process", "The call process could not be started or died before the visit.";
         DocumentSite, "binding", "A document names another site or box; it was dropped.";
@@ -160,6 +162,7 @@ table! {
         GateLost, "gate", "Gate was lost; it shuts every door by itself.";
         GateShut, "gate", "Gate shut the doors by its own rule.";
         ScreenGone, "screen", "The screen was gone for longer than 5 s.";
+        BoxStopped, "stopping", "The box was stopped or restarted in order, during the visit.";
         PowerLost, "power", "The box lost power or was restarted during the visit.";
         Fault, "fault", "The arbiter stopped during the visit.";
     }

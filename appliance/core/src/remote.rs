@@ -1,6 +1,6 @@
 //! Owns: the table of the machine `Remote`: who holds the keys, and which presses are still consent.
 //! Never: which key means what on a screen.
-//! Called by: the events about keys and focus, `Place` and `Let` (quote a serial), tables, invariants.
+//! Called by: the events about keys and focus, `Place`, `Answer` and `Let` (quote a serial), tables, invariants.
 //!
 //! Consent is a key, not a message: a serial counts once, within a second of its routing, and only from the holder it was routed to.
 
@@ -83,7 +83,17 @@ pub(crate) enum Remote {
 pub(crate) struct FreshPress {
     pub serial: u64,
     pub ok: bool,
-    pub until: u64,
+    pub at: u64,
+}
+
+impl FreshPress {
+    fn serves(&self, needs: Needs) -> bool {
+        match needs {
+            Needs::Ok => self.ok,
+            Needs::OkSince(from) => self.ok && self.at >= from,
+            Needs::AnyKey => true,
+        }
+    }
 }
 
 /// Most fresh presses kept; a person cannot press more in a second.
@@ -94,6 +104,8 @@ const MAX_PRESSES: usize = 32;
 pub(crate) enum Needs {
     /// An OK press: to place a call.
     Ok,
+    /// An OK press at or after this moment: to answer a call, and not what was on the screen before it.
+    OkSince(u64),
     /// Any press: to switch camera or microphone on again in a running visit.
     AnyKey,
 }
@@ -144,7 +156,7 @@ impl Remote {
             Self::Focused { holder } => (holder, Vec::new()),
             Self::Armed { holder, presses } => (holder, presses),
         };
-        let fresh = |ok| FreshPress { serial, ok, until: now.saturating_add(CONSENT_MS) };
+        let fresh = |ok| FreshPress { serial, ok, at: now };
         let cause = match stroke {
             Stroke::NotDown => Cause::Released,
             Stroke::OkDown => {
@@ -167,7 +179,7 @@ impl Remote {
     /// Forgets presses whose second is over.
     pub(crate) fn fade(&mut self, now: u64) -> Option<Cause> {
         let Self::Armed { holder, presses } = self else { return None };
-        presses.retain(|press| now <= press.until);
+        presses.retain(|press| now <= press.at.saturating_add(CONSENT_MS));
         if !presses.is_empty() {
             return None;
         }
@@ -179,7 +191,7 @@ impl Remote {
     /// Uses a serial up. Call [`Remote::fade`] before.
     pub(crate) fn quote(&mut self, caller: &Owner, serial: u64, needs: Needs) -> Cause {
         let Self::Armed { holder, presses } = self else { return Cause::QuoteRefused };
-        let counts = |press: &FreshPress| press.serial == serial && (press.ok || needs == Needs::AnyKey);
+        let counts = |press: &FreshPress| press.serial == serial && press.serves(needs);
         let Some(at) = presses.iter().position(counts).filter(|_| holder == caller) else { return Cause::QuoteRefused };
         presses.remove(at);
         if !presses.is_empty() {

@@ -8,8 +8,9 @@ use crate::deny::DenySet;
 use crate::effect::Effect;
 use crate::event::{Event, Owner};
 use crate::remote::Remote;
+use crate::ring::Rung;
 use crate::time::{Now, Wall};
-use crate::turn::Turn;
+use crate::turn::{Turn, Verdict};
 use crate::view::{Outcome, Phase, View};
 use parloir_pass::{Authority, Entitlement, Id, SitePolicy};
 
@@ -49,8 +50,10 @@ pub struct State {
     pub(crate) entitlement: Option<Entitlement>,
     pub(crate) floors: Floors,
     pub(crate) denied: DenySet,
+    pub(crate) rung: Rung,
     pub(crate) clock: Clock,
     pub(crate) online: bool,
+    pub(crate) life: Life,
     pub(crate) screen: Screen,
     pub(crate) remote: Remote,
     pub(crate) camera: Camera,
@@ -58,6 +61,7 @@ pub struct State {
     pub(crate) last: Last,
     pub(crate) shown: View,
     pub(crate) rows: Vec<Row>,
+    pub(crate) verdict: Verdict,
 }
 
 /// Wall time.
@@ -74,6 +78,14 @@ pub(crate) enum Clock {
         unix_ms: i64,
         at: u64,
     },
+}
+
+/// Of the arbiter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Runs,
+    /// It was told to stop: nothing new begins.
+    Stopping,
 }
 
 /// The one screen.
@@ -108,8 +120,10 @@ impl State {
             entitlement: None,
             floors,
             denied: DenySet::default(),
+            rung: Rung::default(),
             clock: Clock::Unknown,
             online: false,
+            life: Life::Runs,
             screen: Screen::Nobody,
             remote: Remote::Free,
             camera: Camera::Absent,
@@ -117,6 +131,7 @@ impl State {
             last: Last::Nothing,
             shown: View::default(),
             rows: Vec::new(),
+            verdict: Verdict::Taken,
         }
     }
 
@@ -130,7 +145,7 @@ impl State {
         self.rows.clear();
         #[cfg(debug_assertions)]
         let (before, copy) = (crate::invariants::Before::of(self), event.clone());
-        let mut turn = Turn { state: self, now, effects: Vec::new() };
+        let mut turn = Turn { state: self, now, effects: Vec::new(), verdict: Verdict::Taken };
         turn.run(event);
         let effects = turn.effects;
         #[cfg(debug_assertions)]
@@ -170,6 +185,16 @@ impl State {
     #[must_use]
     pub fn view(&self) -> View {
         self.shown.clone()
+    }
+
+    /// Why the last step refused its event; `None`: it was taken, whatever else a deadline ended in the same step. A grant that ends an
+    /// asking by breaking a rule is refused, a revocation that ends one is taken.
+    #[must_use]
+    pub fn verdict(&self) -> Option<crate::Code> {
+        match self.verdict {
+            Verdict::Taken => None,
+            Verdict::Refused(code) => Some(code),
+        }
     }
 
     /// State of the machine `Call`.

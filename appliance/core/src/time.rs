@@ -49,9 +49,21 @@ pub const SCREEN_MS: u64 = 5_000;
 pub const RECORD_MS: u64 = 5_000;
 /// How long an incoming call rings.
 pub const RING_MS: u64 = 45_000;
+/// How long after it began to ring a press is still taken for one that was meant for something else.
+pub const RING_CATCH_MS: u64 = 700;
+/// How far the caller's time in a ring may be from ours, seconds.
+pub const RING_AGE_S: i64 = 60;
+/// How long a call process of open doors may say nothing; it speaks every half second.
+pub const SILENT_MS: u64 = 4_000;
+/// How long a box waits at least before it asks for another grant again.
+pub const AGAIN_EVERY_MS: u64 = 5_000;
+/// How often it asks for another grant in one visit.
+pub const AGAINS: u8 = 4;
+/// How much longer than their interval beats may be apart and still all count, per mille: clocks differ.
+pub const BEAT_SLACK_PERMILLE: u64 = 20;
 /// How long a time request may be answered, and how often it is asked anew.
 pub const TIME_REQUEST_MS: u64 = 10_000;
 /// How often a dead call process is started again under one grant.
 pub const RELAUNCHES: u8 = 3;
-/// How often a connection is offered anew while a visit is held.
+/// How often a connection is offered anew in one visit.
 pub const RECALLS: u8 = 8;

@@ -8,7 +8,7 @@ use crate::effect::{Answer, Effect, Entry, ToCall};
 use crate::event::{Event, Fresh, Owner, Request};
 use crate::refusal::{Code, EndReason, Refusal};
 use crate::remote::{self, Needs, Remote};
-use crate::state::{Last, Screen, State};
+use crate::state::{Last, Life, Screen, State};
 use crate::view::Phase;
 use crate::visit::{Lets, Seat};
 use parloir_pass::{Id, Media};
@@ -19,6 +19,14 @@ pub(crate) struct Turn<'a> {
     /// The time that counts: of the event, or of the deadline that is being dealt with.
     pub now: u64,
     pub effects: Vec<Effect>,
+    pub verdict: Verdict,
+}
+
+/// What became of the event itself, apart from the deadlines before and after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Taken,
+    Refused(Code),
 }
 
 /// Zero: an id of nothing.
@@ -31,7 +39,9 @@ impl Turn<'_> {
         self.now = now;
         self.state.at = now;
         self.state.remote.fade(now);
+        self.verdict = Verdict::Taken;
         self.dispatch(event);
+        self.state.verdict = self.verdict;
         self.expire(now);
         self.now = now;
         self.keep_record();
@@ -52,7 +62,7 @@ impl Turn<'_> {
             Event::Grant { grant, key, ticket } => self.grant(&grant, key, &ticket),
             Event::Deny(document) => self.deny(*document),
             Event::DenyRestored(target) => {
-                self.state.denied.add(target);
+                self.deny_stands(target);
             }
             Event::Beat(beat) => self.beat(beat),
             Event::Statement { party, statement, jws } => self.statement(party, statement, jws),
@@ -69,10 +79,17 @@ impl Turn<'_> {
                 let media = if video { Media::Video } else { Media::Voice };
                 self.place(request, &caller, contact, media, serial, fresh);
             }
-            Event::Ring(_) | Event::AskAgain { .. } => {}
-            Event::Answer { request, .. } | Event::Decline { request, .. } => self.decline(request, Code::NoCall.into()),
+            Event::Ring(ring) => self.ring(&ring),
+            Event::AskAgain { call, fresh } => self.ask_again(call, fresh),
+            Event::Answer { request, caller, ring, video, serial, fresh } => {
+                let media = if video { Media::Video } else { Media::Voice };
+                self.answer(request, &caller, ring, media, serial, fresh);
+            }
+            Event::Decline { request, caller: _, ring } => self.decline_ring(request, ring),
             Event::End { request, caller: _ } => {
-                self.cross(Cause::EndPressed, What::End(EndReason::PersonEnded.into()));
+                let rings = self.state.call.kind() == Kind::Ringing;
+                let ending: Ending = if rings { Code::RingDeclined.into() } else { EndReason::PersonEnded.into() };
+                self.end(Cause::EndPressed, ending);
                 self.reply(request, Answer::Done);
             }
             Event::Let { request, caller, camera, microphone, serial } => {
@@ -103,8 +120,17 @@ impl Turn<'_> {
                     self.cross(Cause::NotStarted, What::End(Code::Internal.into()));
                 }
             }
+            Event::Stopping => self.stop(),
             Event::Recovered { receipt, rebooted } => self.recovered(*receipt, rebooted),
         }
+    }
+
+    // As if the person had ended it: doors shut, receipt written.
+    fn stop(&mut self) {
+        self.state.life = Life::Stopping;
+        let rings = self.state.call.kind() == Kind::Ringing;
+        let ending: Ending = if rings { Code::Stopping.into() } else { EndReason::BoxStopped.into() };
+        self.end(Cause::Stopped, ending);
     }
 
     pub(crate) fn push(&mut self, effect: Effect) {
@@ -117,6 +143,7 @@ impl Turn<'_> {
 
     /// Writes a refusal down, once.
     pub(crate) fn refuse(&mut self, code: Code, call: Id) {
+        self.verdict = Verdict::Refused(code);
         self.push(Effect::Ledger(Entry::Refused { code, call }));
     }
 
@@ -169,7 +196,7 @@ impl Turn<'_> {
         self.state.screen = Screen::Nobody;
         let now = self.now;
         match self.state.call.kind() {
-            Kind::Asking | Kind::Ringing => self.cross(Cause::ScreenMissing, What::End(EndReason::ScreenGone.into())),
+            Kind::Asking | Kind::Ringing => self.end(Cause::ScreenMissing, EndReason::ScreenGone),
             Kind::Joining | Kind::Live | Kind::Held => {
                 if let Some(visit) = self.state.call.visit_mut() {
                     visit.lose_seat(now);
@@ -218,11 +245,12 @@ impl Turn<'_> {
             class: contact.class,
             media,
             serial,
+            ring: None,
             wall_start: self.state.wall_now().seconds().unwrap_or(0),
         })
     }
 
-    fn quote(&mut self, caller: &Owner, serial: u64, needs: Needs) -> Result<(), Code> {
+    pub(crate) fn quote(&mut self, caller: &Owner, serial: u64, needs: Needs) -> Result<(), Code> {
         match self.state.remote.quote(caller, serial, needs) {
             remote::Cause::Quoted | remote::Cause::QuotedLast => Ok(()),
             _ => Err(Code::NoFreshKey),

@@ -113,6 +113,8 @@ pub struct Call {
     pub name: String,
     /// Class.
     pub class: String,
+    /// The person is called, or answered; else they call.
+    pub incoming: bool,
     /// `video` or `voice`: what is wanted, while ringing what the caller wants.
     pub media: String,
     /// Of the slot, by the fair clock; while ringing the policy's longest, 0 while asking.

@@ -1,12 +1,12 @@
 //! Owns: an admitted visit: the grant, the fair clock, what each end decodes, the beats, what the person lets out.
 //! Never: changes the machine's state or makes an effect; it answers what follows, the edges do it.
-//! Called by: facts (from call, visitors and the facility), due (deadlines), edges, receipt, project.
+//! Called by: facts (from call, visitors and the facility), again, due (deadlines), edges, receipt, project.
 
 use crate::call::Want;
 use crate::fair::FairClock;
-use crate::time::{RECORD_MS, RELAUNCHES, SCREEN_MS, STATEMENT_MS};
+use crate::time::{BEAT_SLACK_PERMILLE, JOIN_MS, RECORD_MS, RELAUNCHES, SCREEN_MS, SILENT_MS, STATEMENT_MS};
 use crate::view::Network;
-use parloir_pass::{Ask, Bytes32, ClassRule, Grant, Media, Statement};
+use parloir_pass::{Ask, Bytes32, ClassRule, Grant, Id, Media, Statement};
 
 /// A grant that fits.
 #[derive(Clone, Debug)]
@@ -21,12 +21,21 @@ pub(crate) struct Admission {
 #[derive(Clone, Debug)]
 pub(crate) struct Visit {
     pub want: Want,
+    /// The question that `grant` answers.
     pub ask: Ask,
     pub asked_at: u64,
     pub grant: Grant,
+    /// The grants before it, oldest first.
+    pub earlier: Vec<Earlier>,
+    pub again: Again,
     pub rule: ClassRule,
     pub admitted_at: u64,
+    /// When `grant` came; a word of its parties is about no earlier time.
+    pub granted_at: u64,
+    pub join_until: u64,
     pub lease_until: u64,
+    /// The fair clock's bound, milliseconds; a later grant can only lower it.
+    pub slot_ms: u64,
     pub clock: FairClock,
     pub own: Side,
     pub far: Vec<Far>,
@@ -36,18 +45,58 @@ pub(crate) struct Visit {
     /// A fact for the receipt, once it is one.
     pub first_there: Option<u64>,
     pub beat_count: u64,
+    /// Until when the beats that came stand for the facility's word; never after now.
     pub beat_at: u64,
+    pub process: Process,
     pub relaunched: u8,
     pub recalls: u8,
     pub generation: u32,
+    /// What the person lets out.
     pub wanted: Lets,
+    /// What call says that it lets out.
     pub lets: Lets,
+    /// What call says that it cannot let out.
+    pub broken: Lets,
     /// What call was told last.
     pub holding: bool,
     pub network: Network,
     pub pictures: Pictures,
     pub seat: Seat,
     pub next_record: u64,
+}
+
+/// A grant that another one replaced.
+#[derive(Clone, Debug)]
+pub(crate) struct Earlier {
+    pub grant: Id,
+    pub certificates: Vec<Bytes32>,
+    pub word: Word,
+}
+
+/// Another grant for the time that is left.
+#[derive(Clone, Debug)]
+pub(crate) struct Again {
+    pub asked: u8,
+    pub not_before: u64,
+    pub pending: Pending,
+}
+
+/// Whether the facility is being asked for it.
+#[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant)]
+pub(crate) enum Pending {
+    Nothing,
+    Asked { ask: Ask, until: u64 },
+}
+
+/// The call process, as far as it speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Process {
+    /// Gate has not opened its doors yet, or starts it again.
+    Down,
+    Runs {
+        heard: u64,
+    },
 }
 
 /// What may leave the box.
@@ -109,6 +158,12 @@ pub(crate) enum Word {
 }
 
 impl Word {
+    pub(crate) fn jws(&self) -> Option<&str> {
+        match self {
+            Self::Said { jws, .. } => Some(jws.as_str()),
+            Self::None => None,
+        }
+    }
     pub(crate) fn left(&self) -> bool {
         matches!(self, Self::Said { statement, .. } if statement.last)
     }
@@ -143,9 +198,14 @@ impl Visit {
             want,
             ask,
             asked_at,
+            slot_ms: u64::from(grant.slot_s) * 1000,
             grant,
+            earlier: Vec::new(),
+            again: Again { asked: 0, not_before: now, pending: Pending::Nothing },
             rule,
             admitted_at: now,
+            granted_at: now,
+            join_until: now.saturating_add(JOIN_MS),
             lease_until: now.saturating_add(lease_ms),
             clock: FairClock::default(),
             own: Side::Off { since: now },
@@ -154,11 +214,13 @@ impl Visit {
             first_there: None,
             beat_count: 0,
             beat_at: now,
+            process: Process::Down,
             relaunched: 0,
             recalls: 0,
             generation: 0,
             wanted: lets,
             lets,
+            broken: Lets { camera: false, microphone: false },
             holding: false,
             network: Network::Unknown,
             pictures: Pictures::default(),
@@ -167,17 +229,46 @@ impl Visit {
         }
     }
 
-    pub(crate) fn slot_ms(&self) -> u64 {
-        u64::from(self.grant.slot_s) * 1000
+    /// The far side begins anew under another grant; slot and lease can only become shorter, and so can the wait for its first beat.
+    pub(crate) fn take_grant(&mut self, admission: Admission, now: u64) {
+        let Admission { grant, rule, lease_ms } = admission;
+        let word = self.far.iter_mut().map(|far| core::mem::replace(&mut far.word, Word::None));
+        let word = word.reduce(|one, other| if matches!(one, Word::None) { other } else { one }).unwrap_or(Word::None);
+        let certificates = self.grant.parties.iter().map(|party| party.certificate).collect();
+        self.earlier.push(Earlier { grant: self.grant.grant, certificates, word });
+        if let Pending::Asked { ask, .. } = core::mem::replace(&mut self.again.pending, Pending::Nothing) {
+            self.ask = ask;
+        }
+        self.far = grant.parties.iter().map(|_| Far { side: Side::Off { since: now }, word: Word::None }).collect();
+        self.slot_ms = self.slot_ms.min(self.counted_ms(now).saturating_add(u64::from(grant.slot_s) * 1000));
+        self.lease_until = self.lease_until.min(now.saturating_add(lease_ms));
+        (self.granted_at, self.far_verified) = (now, false);
+        (self.beat_count, self.beat_at) = (0, now);
+        (self.grant, self.rule) = (grant, rule);
+    }
+
+    /// Whether the question for another grant carries this nonce.
+    pub(crate) fn asks_by(&self, nonce: Id) -> bool {
+        matches!(&self.again.pending, Pending::Asked { ask, .. } if ask.nonce == nonce)
+    }
+
+    /// Whether this is the visit's grant, or was.
+    pub(crate) fn has_had(&self, grant: Id) -> bool {
+        self.grant.grant == grant || self.earlier.iter().any(|earlier| earlier.grant == grant)
     }
 
     /// By the fair clock, never more than the slot.
     pub(crate) fn counted_ms(&self, now: u64) -> u64 {
-        self.clock.counted_ms(now).min(self.slot_ms())
+        self.clock.counted_ms(now).min(self.slot_ms)
     }
 
     pub(crate) fn knows_far(&self, fingerprint: Bytes32) -> bool {
         self.grant.parties.iter().any(|party| party.certificate == fingerprint)
+    }
+
+    /// A certificate of a page that another one replaced: its last words may still be on their way.
+    pub(crate) fn knew_far(&self, fingerprint: Bytes32) -> bool {
+        self.earlier.iter().any(|earlier| earlier.certificates.contains(&fingerprint))
     }
 
     // Call is not believed about a time before the admission or after now.
@@ -213,7 +304,7 @@ impl Visit {
     /// A visitor's statement, with a count above the last. The time in it (`decoded_ms`) moves a beginning or an end back to when it
     /// was, but never beyond the statement before, so that a false one is worth at most the time between two statements.
     pub(crate) fn far_said(&mut self, party: usize, statement: Statement, jws: String, now: u64) -> Weighed {
-        let floor = self.admitted_at;
+        let floor = self.granted_at;
         let Some(far) = self.far.get_mut(party) else { return Weighed::Same };
         let (heard_at, heard_ms) = match &far.word {
             Word::None => (floor, 0),
@@ -243,10 +334,20 @@ impl Visit {
         let Some(far) = self.far.get_mut(party) else { return Weighed::Same };
         let at = match &far.word {
             Word::Said { at, .. } => *at,
-            Word::None => self.admitted_at,
+            Word::None => self.granted_at,
         };
         far.side = Side::Off { since: at };
         self.weigh(Change::Off { at })
+    }
+
+    /// Nothing is decoded at either end: there since the last word, here since now.
+    pub(crate) fn all_off(&mut self, now: u64) {
+        for party in 0..self.far.len() {
+            if matches!(self.far[party].side, Side::On { .. }) {
+                self.far_silent(party);
+            }
+        }
+        self.own_decoding(false, now, now);
     }
 
     /// The party whose word is missing first, and when it is.
@@ -285,6 +386,23 @@ impl Visit {
         }
     }
 
+    /// A beat that is newer than the last. It stands for as many intervals as it is ahead of the last, and not for the time of its coming:
+    /// whoever carries beats can hold them back, and gains nothing by it.
+    pub(crate) fn take_beat(&mut self, count: u64, now: u64) {
+        let intervals = count.saturating_sub(self.beat_count);
+        let each_ms = u64::from(self.rule.beat_every_s) * (1000 + BEAT_SLACK_PERMILLE);
+        self.beat_at = self.beat_at.saturating_add(intervals.saturating_mul(each_ms)).min(now);
+        self.beat_count = count;
+    }
+
+    /// When the call process will have said nothing for too long.
+    pub(crate) fn silent_at(&self) -> Option<u64> {
+        match self.process {
+            Process::Runs { heard } => Some(heard.saturating_add(SILENT_MS)),
+            Process::Down => None,
+        }
+    }
+
     /// When the visit ends for want of a beat.
     pub(crate) fn beats_until(&self) -> u64 {
         let patience_s = u64::from(self.rule.beat_every_s) + u64::from(self.rule.beat_grace_s);
@@ -306,6 +424,7 @@ impl Visit {
         self.pictures.frames = 0;
         self.far_verified = false;
         self.holding = false;
+        self.process = Process::Down;
         self.network = Network::Unknown;
     }
 
@@ -315,11 +434,13 @@ impl Visit {
         }
     }
 
-    /// The statement that the receipt shows: the first party's that said anything.
+    /// The statement that the receipt shows: the first party's that said anything, under the last grant.
     pub(crate) fn jws(&self) -> Option<&str> {
-        self.far.iter().find_map(|far| match &far.word {
-            Word::Said { jws, .. } => Some(jws.as_str()),
-            Word::None => None,
-        })
+        self.far.iter().find_map(|far| far.word.jws())
+    }
+
+    /// The last one under each earlier grant.
+    pub(crate) fn earlier_jws(&self) -> impl Iterator<Item = &str> {
+        self.earlier.iter().filter_map(|earlier| earlier.word.jws())
     }
 }

@@ -158,7 +158,12 @@ impl Document for Receipt {
         need(last, "MalformedDocument", "visitor_statement", "longer than 2048 bytes")?;
         need(self.regrants.len() <= MAX_REGRANTS, "MalformedDocument", "regrants", "more than 4")?;
         need(self.regrants.is_empty() || self.grant.is_some(), "MalformedDocument", "regrants", "without a grant to replace")?;
-        need(self.earlier_statements.len() <= self.regrants.len(), "MalformedDocument", "earlier_statements", "more than regrants")?;
+        need(
+            self.earlier_statements.len() <= self.regrants.len(),
+            "MalformedDocument",
+            "earlier_statements",
+            "more than regrants",
+        )?;
         need(self.earlier_statements.iter().all(short), "MalformedDocument", "earlier_statements", "longer than 2048 bytes")
     }
 }

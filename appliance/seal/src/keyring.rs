@@ -3,8 +3,8 @@
 //! Called by: arbiter, parloirctl.
 
 use parloir_pass::{
-    Authority, AuthorityKey, Beat, Bytes32, Class, Deny, Document, Entitlement, Grant, Id, Ring, Role, SitePolicy, Ticket128, Time,
-    Typ,
+    Authority, AuthorityKey, Beat, Bytes32, Class, Deny, Document, Entitlement, Grant, Id, Ring, Role, SitePolicy, Ticket128,
+    Time, Typ,
 };
 use parloir_wire::ticket::Ticket;
 

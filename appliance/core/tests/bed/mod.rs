@@ -80,7 +80,7 @@ pub fn contact(id: Id, name: &str) -> Contact {
         class: Class::Family,
         media: Media::Video,
         outgoing: true,
-        incoming: false,
+        incoming: true,
         windows: vec![Window { from: NOON - 3600, to: NOON + 7200 }],
     }
 }
@@ -111,6 +111,7 @@ pub struct Bed {
     pub calls: u8,
     pub count: u64,
     pub beats: u64,
+    pub admitted: u64,
     pub decoded_ms: u64,
 }
 
@@ -149,7 +150,7 @@ impl Bed {
     /// A box that knows nothing.
     pub fn bare() -> Self {
         let state = State::new(settings());
-        Self { state, now: 1_000_000, serial: 0, requests: 0, calls: 0, count: 0, beats: 0, decoded_ms: 0 }
+        Self { state, now: 1_000_000, serial: 0, requests: 0, calls: 0, count: 0, beats: 0, admitted: 0, decoded_ms: 0 }
     }
 
     /// Documents, gate, network and screen are here; the clock is believed.
@@ -205,8 +206,20 @@ impl Bed {
         self.gate(GateFact::Key(Press { serial, stroke }))
     }
 
-    /// After `ms`, with a tick at each deadline on the way, as the arbiter does it.
+    /// After `ms`, with a tick at each deadline on the way, as the arbiter does it, and a call process that speaks as long as it runs.
     pub fn pass(&mut self, ms: u64) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let end = self.now + ms;
+        while self.now < end {
+            let next = end.min(self.now + 500);
+            effects.extend(self.pass_in_silence(next - self.now));
+            effects.extend(self.breath());
+        }
+        effects
+    }
+
+    /// As `pass`, but the call process says nothing.
+    pub fn pass_in_silence(&mut self, ms: u64) -> Vec<Effect> {
         let mut effects = Vec::new();
         let end = self.now + ms;
         while self.now < end {
@@ -251,6 +264,7 @@ impl Bed {
     }
 
     pub fn grant_event(&mut self, grant: Grant, ticket: TicketFacts) -> Vec<Effect> {
+        (self.beats, self.admitted) = (0, self.now);
         self.step(Event::Grant { grant: Box::new(grant), key: GRANT_KEY, ticket })
     }
 
@@ -268,12 +282,25 @@ impl Bed {
     pub fn joining(&mut self) {
         self.granted();
         self.opened();
+        self.verified();
         assert_eq!((self.state.call_kind(), self.state.camera_kind()), (Kind::Joining, Doors::Open));
     }
 
     pub fn fact(&mut self, fact: CallFact) -> Vec<Effect> {
         let call = self.call_id();
         self.step(Event::Call { call, fact })
+    }
+
+    /// The session is up: its certificate is the granted one.
+    pub fn verified(&mut self) -> Vec<Effect> {
+        self.fact(CallFact::FarVerified { fingerprint: FAR })
+    }
+
+    /// The call process lives, and nothing else.
+    pub fn breath(&mut self) -> Vec<Effect> {
+        let (width, height) = (1280, 720);
+        let progress = CallFact::Progress { frames_decoded: 0, width, height, target_kbps: 1000, loss_permille: 0, rtt_ms: 40 };
+        self.fact(progress)
     }
 
     pub fn own(&mut self, on: bool) -> Vec<Effect> {
@@ -305,14 +332,14 @@ impl Bed {
         self.step(Event::Statement { party: 0, statement, jws })
     }
 
+    /// As a facility counts them: by the time since the grant.
     pub fn beat(&mut self) -> Vec<Effect> {
-        self.beats += 1;
+        self.beats = (self.beats + 1).max((self.now - self.admitted) / 20_000);
         self.step(Event::Beat(Beat { v: 1, device: DEVICE, grant: GRANT, count: self.beats }))
     }
 
     pub fn live(&mut self) {
         self.joining();
-        self.fact(CallFact::FarVerified { fingerprint: FAR });
         self.own(true);
         self.far(true);
         assert_eq!(self.state.call_kind(), Kind::Live);
@@ -332,6 +359,12 @@ impl Bed {
             }
         }
         effects
+    }
+
+    /// The person lets pictures out, or takes them back.
+    pub fn let_out(&mut self, camera: bool) -> Vec<Effect> {
+        let (request, serial) = (self.request(), self.serial);
+        self.step(Event::Let { request, caller: screen(), camera, microphone: true, serial })
     }
 
     pub fn end(&mut self) -> Vec<Effect> {

@@ -5,8 +5,9 @@
 //! Where the machine keeps hands and sums, the twin keeps lists of intervals and measures their intersection. The one rule that it
 //! has to be told: a beginning that is reported late is not moved back before the other end's last change.
 
+use parloir_core::effect::Entry;
 use parloir_core::*;
-use parloir_pass::{Id, Media};
+use parloir_pass::{Bytes32, Grant, Id, Media};
 
 /// Open doors, by the twin.
 #[derive(Debug, Default)]
@@ -19,32 +20,46 @@ pub struct Twin {
 struct Visit {
     lease: Id,
     admitted: u64,
+    granted: u64,
     lease_until: u64,
     slot_ms: u64,
     process: Process,
+    certificates: Vec<Bytes32>,
+    verified: bool,
     own: Vec<(u64, u64)>,
     own_on: Option<u64>,
-    words: Vec<Said>,
-    last_beat: u64,
+    /// Of the far ends of earlier grants.
+    far_before: Vec<(u64, u64)>,
+    words: Vec<Word>,
+    beats: Vec<(u64, u64)>,
     patience_ms: u64,
 }
 
 #[derive(Debug, PartialEq)]
 enum Process {
-    Runs,
+    /// Gate has not opened its doors.
+    Prepared,
+    /// Since it was heard last.
+    Runs(u64),
     Dead,
 }
 
 #[derive(Debug)]
-struct Said {
-    at: u64,
-    decoding: bool,
-    decoded_ms: u64,
-    count: u64,
-    not_before: u64,
+enum Word {
+    Said {
+        at: u64,
+        decoding: bool,
+        decoded_ms: u64,
+        count: u64,
+        not_before: u64,
+    },
+    /// The page began anew.
+    Again,
 }
 
 const FOREVER: u64 = u64::MAX;
+/// A call process that says nothing for so long is dead.
+const SILENCE: u64 = 4000;
 
 impl Twin {
     /// The lease whose doors the twin holds open.
@@ -58,6 +73,12 @@ impl Twin {
             match effect {
                 Effect::Gate(ToGate::Open { lease, .. }) => self.open(now, *lease, event),
                 Effect::Gate(ToGate::Close { lease }) if self.lease() == Some(*lease) => self.visit = None,
+                Effect::Ledger(Entry::Regranted { call, .. }) => self.regrant(now, *call, event),
+                Effect::SendToCall { message: ToCall::Plan { .. }, .. } => {
+                    if let Some(visit) = &mut self.visit {
+                        visit.verified = false;
+                    }
+                }
                 _ => {}
             }
         }
@@ -72,40 +93,75 @@ impl Twin {
         }
     }
 
+    fn lease_s(&self, grant: &Grant) -> u32 {
+        if self.trusted { grant.lease_s } else { grant.lease_s.min(grant.slot_s) }
+    }
+
     fn open(&mut self, now: u64, lease: Id, event: &Event) {
         let Event::Grant { grant, .. } = event else { panic!("doors opened by {event:?}") };
         assert_eq!(grant.call, lease, "doors of another lease than the grant's");
         assert!(grant.media == Media::Voice || grant.media == Media::Video);
-        let lease_s = if self.trusted { grant.lease_s } else { grant.lease_s.min(grant.slot_s) };
         self.visit = Some(Visit {
             lease,
             admitted: now,
-            lease_until: now + u64::from(lease_s) * 1000,
+            granted: now,
+            lease_until: now + u64::from(self.lease_s(grant)) * 1000,
             slot_ms: u64::from(grant.slot_s) * 1000,
-            process: Process::Runs,
+            process: Process::Prepared,
+            certificates: grant.parties.iter().map(|party| party.certificate).collect(),
+            verified: false,
             own: Vec::new(),
             own_on: None,
+            far_before: Vec::new(),
             words: Vec::new(),
-            last_beat: now,
+            beats: Vec::new(),
             patience_ms: 60_000,
         });
+    }
+
+    fn regrant(&mut self, now: u64, call: Id, event: &Event) {
+        let Event::Grant { grant, .. } = event else { panic!("regranted by {event:?}") };
+        let lease_until = now + u64::from(self.lease_s(grant)) * 1000;
+        let visit = self.visit.as_mut().expect("a visit");
+        assert_eq!((visit.lease, grant.call), (call, call), "another visit's");
+        let (counted, slot_ms) = (visit.both(now), u64::from(grant.slot_s) * 1000);
+        assert!(counted + slot_ms <= visit.slot_ms, "a regrant that extends the slot");
+        assert!(now + u64::from(grant.lease_s) * 1000 <= visit.lease_until, "a regrant that extends the lease");
+        visit.words.push(Word::Again);
+        visit.off(now);
+        visit.far_before = visit.far(now);
+        visit.words.clear();
+        visit.beats.clear();
+        visit.slot_ms = visit.both(now) + slot_ms;
+        (visit.granted, visit.lease_until, visit.verified) = (now, lease_until, false);
+        visit.certificates = grant.parties.iter().map(|party| party.certificate).collect();
     }
 
     /// What was said.
     pub fn hear(&mut self, now: u64, event: &Event) {
         let Some(visit) = &mut self.visit else { return };
+        if let Process::Runs(heard) = visit.process
+            && now >= heard + SILENCE
+        {
+            visit.process = Process::Dead;
+            visit.off(heard);
+        }
         match event {
-            Event::Call { call, fact } if *call == visit.lease && visit.process == Process::Runs => visit.fact(now, fact),
-            Event::Gate(GateFact::CallGone { lease }) if *lease == visit.lease && visit.process == Process::Runs => {
+            Event::Call { call, fact } if *call == visit.lease && visit.process != Process::Dead => visit.fact(now, fact),
+            Event::Gate(GateFact::Opened { lease, .. }) if *lease == visit.lease && visit.process == Process::Prepared => {
+                visit.process = Process::Runs(now);
+            }
+            Event::Gate(GateFact::CallGone { lease }) if *lease == visit.lease && visit.process != Process::Dead => {
                 visit.process = Process::Dead;
                 visit.off(now);
             }
-            Event::Gate(GateFact::Relaunched { lease }) if *lease == visit.lease => visit.process = Process::Runs,
-            #[allow(clippy::collapsible_match, reason = "one arm an event")]
+            Event::Gate(GateFact::Relaunched { lease }) if *lease == visit.lease && visit.process == Process::Dead => {
+                visit.process = Process::Runs(now);
+            }
             Event::Statement { party: 0, statement, .. } if statement.call == visit.lease => {
-                if visit.words.last().is_none_or(|last| statement.count > last.count) {
+                if visit.last_count().is_none_or(|last| statement.count > last) {
                     let not_before = visit.own_on.or(visit.own.last().map(|(_, to)| *to)).unwrap_or(visit.admitted);
-                    visit.words.push(Said {
+                    visit.words.push(Word::Said {
                         at: now,
                         not_before: not_before.min(now),
                         decoding: statement.decoding && !statement.last,
@@ -124,9 +180,9 @@ impl Twin {
     }
 
     /// A beat was accepted.
-    pub fn beat(&mut self, now: u64) {
+    pub fn beat(&mut self, now: u64, count: u64) {
         if let Some(visit) = &mut self.visit {
-            visit.last_beat = now;
+            visit.beats.push((count, now));
         }
     }
 
@@ -141,7 +197,7 @@ impl Twin {
         let reasons = [
             (now >= visit.lease_until, "lease over"),
             (visit.both(now) >= visit.slot_ms, "slot over"),
-            (now >= visit.last_beat + visit.patience_ms, "beats missing"),
+            (now >= visit.renewed_until() + visit.patience_ms, "beats missing"),
         ];
         reasons.into_iter().find(|(over, _)| *over).map(|(_, why)| why)
     }
@@ -156,15 +212,37 @@ impl Twin {
 }
 
 impl Visit {
+    /// No beat reaches beyond its coming, nor further than 20.4 s for each one since an earlier one, or since the grant.
+    fn renewed_until(&self) -> u64 {
+        let Some((count, _)) = self.beats.last() else { return self.granted };
+        let all = self.beats.iter().copied().chain([(0, self.granted)]);
+        all.map(|(earlier, at)| at + (count - earlier) * 20_400).min().unwrap_or(self.granted)
+    }
+
+    fn last_count(&self) -> Option<u64> {
+        self.words.iter().rev().find_map(|word| match word {
+            Word::Said { count, .. } => Some(*count),
+            Word::Again => None,
+        })
+    }
+
     fn fact(&mut self, now: u64, fact: &CallFact) {
+        if let Process::Runs(heard) = &mut self.process {
+            *heard = now;
+        }
         match fact {
-            CallFact::Decoding { on: true, at_ms } if self.own_on.is_none() => {
+            CallFact::FarVerified { fingerprint } if self.certificates.contains(fingerprint) => self.verified = true,
+            CallFact::Decoding { on: true, at_ms } if self.own_on.is_none() && self.verified => {
                 let far = self.far(now).last().map_or(self.admitted, |(from, to)| if *to == FOREVER { *from } else { *to });
                 self.own_on = Some((*at_ms).clamp(self.admitted, now).max(far).max(self.own.last().map_or(0, |(_, to)| *to)));
             }
             CallFact::Decoding { on: false, at_ms } => self.off((*at_ms).clamp(self.admitted, now)),
             CallFact::HungUp | CallFact::Trouble(Trouble::NotConnected | Trouble::Signalling | Trouble::Pipeline) => {
                 self.off(now)
+            }
+            CallFact::FarAgain => {
+                self.words.push(Word::Again);
+                self.off(now);
             }
             _ => {}
         }
@@ -178,26 +256,30 @@ impl Visit {
 
     /// The far side's intervals, from its words alone.
     fn far(&self, now: u64) -> Vec<(u64, u64)> {
-        let mut out: Vec<(u64, u64)> = Vec::new();
+        let mut out = self.far_before.clone();
         let mut on: Option<u64> = None;
-        let (mut heard, mut decoded) = (self.admitted, 0);
+        let (mut heard, mut decoded) = (self.granted, 0);
         for word in &self.words {
+            let Word::Said { at, decoding, decoded_ms, not_before, .. } = word else {
+                out.extend(on.take().map(|since| (since, heard)));
+                continue;
+            };
             if let Some(since) = on
-                && word.at - heard >= 3000
+                && at - heard >= 3000
             {
                 out.push((since, heard));
                 on = None;
             }
-            let grown = word.decoded_ms.saturating_sub(decoded);
-            match (on, word.decoding) {
-                (None, true) => on = Some(word.at.saturating_sub(grown).max(heard).max(word.not_before)),
+            let grown = decoded_ms.saturating_sub(decoded);
+            match (on, decoding) {
+                (None, true) => on = Some(at.saturating_sub(grown).max(heard).max(*not_before)),
                 (Some(since), false) => {
-                    out.push((since, heard.saturating_add(grown).min(word.at)));
+                    out.push((since, heard.saturating_add(grown).min(*at)));
                     on = None;
                 }
                 _ => {}
             }
-            (heard, decoded) = (word.at, word.decoded_ms);
+            (heard, decoded) = (*at, *decoded_ms);
         }
         if let Some(since) = on {
             out.push((since, if now - heard >= 3000 { heard } else { FOREVER }));

@@ -1,0 +1,347 @@
+//! Owns: the world around one box in the random walk: what it has heard of the box, and what would come next if everybody did as they should.
+//! Never: knows how the machine is made; it sees events, effects and the view.
+//! Called by: walk.rs.
+
+mod chaos;
+mod watch;
+
+use crate::bed::*;
+use crate::twin::Twin;
+use parloir_core::call::{Cause, Kind};
+use parloir_core::*;
+use parloir_pass::*;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// xorshift64*, so that a seed means the same on every machine.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % sides
+    }
+    pub fn one_in(&mut self, n: u64) -> bool {
+        self.roll(n) == 0
+    }
+    pub fn id(&mut self) -> Id {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.roll(1 << 31).to_le_bytes());
+        bytes[8] = 0xff;
+        Id(bytes)
+    }
+}
+
+/// The world around one box: what it has heard from it, so that it can answer sensibly when it wants to.
+pub struct World {
+    pub state: State,
+    pub twin: Twin,
+    pub now: u64,
+    pub serial: u64,
+    pub routed: Vec<(u64, Owner, u64)>,
+    pub used: BTreeSet<u64>,
+    pub time_nonce: Option<Id>,
+    pub prepared: Option<Id>,
+    pub certificate: Option<Id>,
+    pub ask: Option<Ask>,
+    /// The pending question for another grant.
+    pub again: Option<Ask>,
+    pub ringing: Option<(Id, u64)>,
+    pub rung: BTreeSet<Id>,
+    /// The last four rings, newest first.
+    pub sent: Vec<Ring>,
+    pub grant: Id,
+    pub granted_at: u64,
+    pub far: Bytes32,
+    pub granted: BTreeSet<Id>,
+    pub lease: Option<Id>,
+    pub opening: bool,
+    pub relaunching: bool,
+    pub closing: Option<Id>,
+    pub count: u64,
+    pub beats: u64,
+    pub decoded_ms: u64,
+    pub mood: Mood,
+    pub stopped: bool,
+    /// When the call process spoke last.
+    pub spoke: u64,
+    pub log: Vec<(u64, Event)>,
+    pub effects: u64,
+    /// The twin's count, and when.
+    pub counted: (u64, u64),
+}
+
+/// How likely each run is to be sensible, so that some get far and some do not.
+#[derive(Clone, Copy)]
+pub struct Mood {
+    pub chaos: u64,
+    pub patience: u64,
+    /// The far side never sees anything.
+    pub blind: bool,
+}
+
+impl World {
+    pub fn new(dice: &mut Dice) -> Self {
+        let (chaos, patience) = ([6, 20, 60, 400][dice.roll(4) as usize], [400, 1500, 6000][dice.roll(3) as usize]);
+        let mood = Mood { chaos, patience, blind: dice.one_in(8) };
+        Self {
+            state: State::new(settings()),
+            twin: Twin::default(),
+            now: 1_000_000,
+            serial: 0,
+            routed: Vec::new(),
+            used: BTreeSet::new(),
+            time_nonce: None,
+            prepared: None,
+            certificate: None,
+            ask: None,
+            again: None,
+            ringing: None,
+            rung: BTreeSet::new(),
+            sent: Vec::new(),
+            grant: GRANT,
+            granted_at: 0,
+            far: FAR,
+            granted: BTreeSet::new(),
+            lease: None,
+            opening: false,
+            relaunching: false,
+            closing: None,
+            count: 0,
+            beats: 0,
+            decoded_ms: 0,
+            mood,
+            stopped: false,
+            spoke: 0,
+            log: Vec::new(),
+            effects: 0,
+            counted: (0, 1_000_000),
+        }
+    }
+
+    /// Time passes; mostly the call process speaks meanwhile, as it does every half second.
+    pub fn wait(&mut self, dice: &mut Dice, rows: &mut BTreeMap<(Kind, Cause), u64>) {
+        let wait = match dice.roll(20) {
+            0..=9 => dice.roll(300),
+            10..=17 => dice.roll(self.mood.patience),
+            18 => dice.roll(10) * 1000,
+            _ => self.state.deadline().map_or(0, |at| at.saturating_sub(self.now)),
+        };
+        let end = self.now + wait;
+        while let Some(call) = self.lease
+            && self.state.call_kind().opens_doors()
+            && end > self.spoke + 3000
+            && !dice.one_in(40)
+        {
+            self.now = self.now.max(self.spoke + 2500);
+            let (width, height) = (1280, 720);
+            let fact = CallFact::Progress { frames_decoded: 0, width, height, target_kbps: 900, loss_permille: 0, rtt_ms: 40 };
+            self.step(Event::Call { call, fact });
+            self.count_rows(rows);
+        }
+        self.now = end;
+    }
+
+    pub fn count_rows(&self, rows: &mut BTreeMap<(Kind, Cause), u64>) {
+        for (before, cause, _) in self.state.rows() {
+            *rows.entry((*before, *cause)).or_default() += 1;
+        }
+    }
+
+    /// What would come next if everybody did as they should.
+    pub fn sensible(&mut self, dice: &mut Dice) -> Event {
+        if self.state.camera_kind() == camera::Kind::Absent {
+            return Event::Gate(GateFact::Hello { device: DEVICE });
+        }
+        let view = self.state.view();
+        let late = self.state.call_kind() == Kind::Ringing && dice.one_in(2);
+        if !view.online && !late {
+            return Event::Online { up: true, fresh: dice.id() };
+        }
+        if self.state.authority().is_none() {
+            return Event::Authority(Box::new(authority()));
+        }
+        if view.phase == view::Phase::Starting {
+            return if dice.one_in(2) {
+                Event::Policy(Box::new(policy()))
+            } else {
+                Event::Entitlement(Box::new(short_entitlement()))
+            };
+        }
+        if let (Some(nonce), true) = (self.time_nonce, dice.one_in(3)) {
+            return Event::Time(Time { v: 1, device: DEVICE, nonce, unix_ms: NOON * 1000 });
+        }
+        match self.state.call_kind() {
+            Kind::Idle => self.from_home(dice),
+            Kind::Ringing => self.while_ringing(dice),
+            Kind::Asking => self.while_asking(dice),
+            Kind::Joining | Kind::Live | Kind::Held => self.in_visit(dice),
+            Kind::Closing => self.at_the_end(dice),
+        }
+    }
+
+    pub fn from_home(&mut self, dice: &mut Dice) -> Event {
+        if let Some(lease) = self.closing {
+            return Event::Gate(GateFact::Shut { lease, reason: ShutReason::Asked, took_ms: 10 });
+        }
+        let request = Request(0);
+        match self.state.remote_kind() {
+            remote::Kind::Free if dice.one_in(2) => Event::Attach { request, caller: screen() },
+            remote::Kind::Free => Event::Focus { request, caller: screen() },
+            _ if dice.one_in(4) => Event::Ring(self.ring(dice)),
+            remote::Kind::Focused => self.key(Stroke::OkDown),
+            remote::Kind::Armed => self.place(dice),
+        }
+    }
+
+    /// The wall clock that the facility told; noon if it has not.
+    pub fn wall_s(&self) -> i64 {
+        self.state.wall(Now { mono_ms: self.now }).seconds().unwrap_or(NOON)
+    }
+
+    pub fn ring(&self, dice: &mut Dice) -> Ring {
+        let media = if dice.one_in(4) { Media::Voice } else { Media::Video };
+        let at = self.wall_s() - dice.roll(40) as i64;
+        Ring { v: 1, site: SITE, device: DEVICE, ring: dice.id(), person: PERSON, contact: ANA, class: Class::Family, media, at }
+    }
+
+    pub fn while_ringing(&mut self, dice: &mut Dice) -> Event {
+        let (Some((ring, _)), request) = (self.ringing, Request(5)) else { return Event::Tick { fresh: dice.id() } };
+        match dice.roll(8) {
+            0 | 1 => self.key(Stroke::OkDown),
+            2 | 3 if self.state.remote_kind() == remote::Kind::Armed => self.answer(dice, ring, screen()),
+            4 if dice.one_in(4) => Event::Decline { request, caller: screen(), ring },
+            5 if dice.one_in(6) => Event::End { request, caller: screen() },
+            6 if dice.one_in(8) => Event::Deny(Box::new(denial(DenyTarget::Ring(ring), "CallerGone"))),
+            6 if dice.one_in(8) => Event::Online { up: false, fresh: dice.id() },
+            _ => Event::Tick { fresh: dice.id() },
+        }
+    }
+
+    pub fn answer(&mut self, dice: &mut Dice, ring: Id, caller: Owner) -> Event {
+        let fresh = Fresh { call: dice.id(), nonce: dice.id(), receipt: dice.id() };
+        Event::Answer { request: Request(6), caller, ring, video: dice.one_in(2), serial: self.serial, fresh }
+    }
+
+    pub fn key(&mut self, stroke: Stroke) -> Event {
+        self.serial += 1;
+        Event::Gate(GateFact::Key(Press { serial: self.serial, stroke }))
+    }
+
+    pub fn place(&mut self, dice: &mut Dice) -> Event {
+        let fresh = Fresh { call: dice.id(), nonce: dice.id(), receipt: dice.id() };
+        let contact = if dice.one_in(4) { BEN } else { ANA };
+        Event::Place { request: Request(1), caller: screen(), contact, video: !dice.one_in(5), serial: self.serial, fresh }
+    }
+
+    pub fn while_asking(&mut self, dice: &mut Dice) -> Event {
+        if let Some(call) = self.certificate.take() {
+            return Event::CertificateMade { call, fingerprint: OWN };
+        }
+        if let Some(lease) = self.prepared.take() {
+            return Event::Gate(GateFact::Prepared { lease, nonce: dice.id() });
+        }
+        match &self.ask {
+            Some(_) if dice.one_in(20) => self.deny(dice),
+            Some(ask) => good_answer(ask, dice),
+            None => Event::Tick { fresh: dice.id() },
+        }
+    }
+
+    pub fn in_visit(&mut self, dice: &mut Dice) -> Event {
+        let Some(call) = self.lease else { return Event::Tick { fresh: dice.id() } };
+        if self.opening {
+            self.opening = false;
+            return Event::Gate(GateFact::Opened { lease: call, camera: true, microphone: true });
+        }
+        if self.relaunching {
+            self.relaunching = false;
+            return Event::Gate(GateFact::Relaunched { lease: call });
+        }
+        if let (Some(ask), true) = (&self.again, dice.one_in(4)) {
+            return self.another(&ask.clone(), dice);
+        }
+        let at_ms = self.now.saturating_sub(dice.roll(2500));
+        match dice.roll(14) {
+            0 | 12 => Event::Call { call, fact: CallFact::FarVerified { fingerprint: self.far } },
+            13 if dice.one_in(30) => Event::AskAgain { call, fresh: dice.id() },
+            13 if dice.one_in(20) => Event::Call { call, fact: CallFact::FarAgain },
+            1 | 2 => Event::Call { call, fact: CallFact::Decoding { on: true, at_ms } },
+            3 if dice.one_in(3) => Event::Call { call, fact: CallFact::Decoding { on: false, at_ms } },
+            4 if !self.mood.blind || dice.one_in(4) => Event::Beat(self.beat()),
+            5 if dice.one_in(12) => Event::Gate(GateFact::CallGone { lease: call }),
+            5 => Event::Tick { fresh: dice.id() },
+            6 if dice.one_in(6) => Event::OwnerGone { owner: screen() },
+            7 => Event::Attach { request: Request(2), caller: screen() },
+            8 if dice.one_in(3) => self.statement(dice, false, false),
+            _ => self.statement(dice, !self.mood.blind, false),
+        }
+    }
+
+    pub fn at_the_end(&mut self, dice: &mut Dice) -> Event {
+        match (self.closing, dice.roll(3)) {
+            (Some(lease), 0) => Event::Gate(GateFact::Shut { lease, reason: ShutReason::Asked, took_ms: 10 }),
+            (_, 1) => self.statement(dice, false, true),
+            _ => Event::Tick { fresh: dice.id() },
+        }
+    }
+
+    pub fn beat(&mut self) -> Beat {
+        self.beats = (self.beats + 1).max(self.now.saturating_sub(self.granted_at) / 20_000);
+        Beat { v: 1, device: DEVICE, grant: self.grant, count: self.beats }
+    }
+
+    /// Another grant, mostly for less than is left.
+    pub fn another(&mut self, ask: &Ask, dice: &mut Dice) -> Event {
+        let (mut grant, mut ticket) = good_grant(ask);
+        grant.grant = if dice.one_in(20) { self.grant } else { dice.id() };
+        grant.slot_s = any(dice, &[1, 3, 10, 60]);
+        grant.lease_s = grant.slot_s + any(dice, &[0, 3]);
+        ticket.longest_run_s = grant.lease_s;
+        if dice.one_in(2) {
+            grant.parties[0].certificate = Bytes32([dice.roll(250) as u8 + 4; 32]);
+        }
+        Event::Grant { grant: Box::new(grant), key: GRANT_KEY, ticket }
+    }
+
+    pub fn statement(&mut self, dice: &mut Dice, decoding: bool, last: bool) -> Event {
+        self.count += 1;
+        self.decoded_ms += dice.roll(1500);
+        let statement = Statement {
+            v: 1,
+            call: self.lease.unwrap_or(GRANT),
+            count: self.count,
+            decoding,
+            decoded_ms: self.decoded_ms,
+            frames: 0,
+            width: 0,
+            height: 0,
+            first_frame_ms: 0,
+            sound_heard: false,
+            last,
+        };
+        Event::Statement { party: 0, statement, jws: String::new() }
+    }
+}
+
+pub fn any<T: Clone>(dice: &mut Dice, of: &[T]) -> T {
+    of[dice.roll(of.len() as u64) as usize].clone()
+}
+
+pub fn short_entitlement() -> Entitlement {
+    entitlement()
+}
+
+/// Slots from a few seconds to half an hour, so that every end is met.
+pub fn good_answer(ask: &Ask, dice: &mut Dice) -> Event {
+    let (mut grant, mut ticket) = good_grant(ask);
+    grant.slot_s = any(dice, &[5, 20, 60, 600]);
+    grant.lease_s = grant.slot_s + any(dice, &[0, 10, 300]);
+    ticket.longest_run_s = grant.lease_s;
+    Event::Grant { grant: Box::new(grant), key: GRANT_KEY, ticket }
+}
+
+pub fn denial(target: DenyTarget, code: &str) -> Deny {
+    Deny { v: 1, site: SITE, target, words: String::new(), code: code.to_owned() }
+}
