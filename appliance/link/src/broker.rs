@@ -3,10 +3,12 @@
 //! Called by: [`crate::run`], the facility of the tests.
 
 use crate::backoff;
+use crate::dates::AnyDay;
 use crate::session::NothingUnderWay;
 use rumqttc::{MqttOptions, SessionMode, TlsConfiguration, Transport};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -58,19 +60,31 @@ pub enum Unready {
     Address(String),
 }
 
-/// TLS 1.3 only, by ring, with our certificate, believing one authority.
+/// TLS 1.3 only, by ring, with our certificate, believing one authority, on any day ([`AnyDay`]).
 ///
 /// # Errors
 /// See [`Unready`].
 pub fn tls(identity: &Identity) -> Result<Arc<ClientConfig>, Unready> {
+    tls_by(identity, Arc::new(DefaultTimeProvider))
+}
+
+/// The same by another clock.
+///
+/// # Errors
+/// See [`Unready`].
+pub fn tls_by(identity: &Identity, clock: Arc<dyn TimeProvider>) -> Result<Arc<ClientConfig>, Unready> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(&identity.ca)? {
         roots.add(certificate)?;
     }
     let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|e| pem(&identity.key, &e))?;
-    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier =
+        AnyDay::new(roots, Arc::clone(&provider)).map_err(|e| Unready::Pem { path: identity.ca.clone(), why: e.to_string() })?;
+    let config = ClientConfig::builder_with_details(provider, clock)
         .with_protocol_versions(&[&rustls::version::TLS13])?
-        .with_root_certificates(roots)
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
         .with_client_auth_cert(certificates(&identity.cert)?, key)?;
     Ok(Arc::new(config))
 }

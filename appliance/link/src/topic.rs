@@ -177,6 +177,15 @@ mod tests {
         assert_eq!(kept(Keep::Held), ["deny"]);
     }
 
+    /// The broker's list names each kind: by `up/#` a box that was taken over could leave retained messages under any number of topics.
+    #[test]
+    fn the_brokers_list_names_each_kind_that_goes_up_and_no_other() {
+        let acl = include_str!("../../../systemd/broker/acl.in");
+        let listed: Vec<&str> = acl.lines().filter_map(|l| l.strip_prefix("pattern write parloir/v1/{site}/%u/up/")).collect();
+        assert_eq!(listed, KINDS.iter().filter(|k| k.way == Way::Up).map(|k| k.name).collect::<Vec<_>>());
+        assert_eq!(acl.matches("%u/up/").count(), listed.len());
+    }
+
     #[test]
     fn the_page_holds_this_table() {
         let page = include_str!("../../../docs/mqtt.md");

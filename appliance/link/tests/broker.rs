@@ -3,7 +3,7 @@
 mod world;
 
 use parloir_link::broker::{self, options};
-use parloir_link::topic::{Topics, Way};
+use parloir_link::topic::{KINDS, Topics, Way};
 use rumqttc::AsyncClient;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -21,7 +21,7 @@ async fn a_box_reads_its_own_and_writes_its_own_and_nothing_else() {
     let broker = Broker::start("acl");
     let mut facility = broker.client("facility", &broker.facility).await;
     let (mut a, mut b) = (broker.client("a", &broker.a).await, broker.client("b", &broker.b).await);
-    facility.subscribe("parloir/v1/+/+/up/#").await;
+    facility.subscribe(&format!("parloir/v1/{}/+/up/#", hex(&SITE))).await;
     a.subscribe(&Topics::new(&SITE, &A).all(Way::Down)).await;
     for filter in ["#", "parloir/#", &topic(&A, "down/#"), &topic(&A, "up/#"), "parloir/v1/+/+/down/grant", "$SYS/#"] {
         b.subscribe(filter).await;
@@ -47,6 +47,25 @@ async fn a_box_reads_its_own_and_writes_its_own_and_nothing_else() {
     assert!(b.listen(1000).await.contains(&(topic(&B, "down/beat"), b"for B".to_vec())));
     assert!(b.publish(&topic(&B, "up/status"), b"of B", false).await);
     assert_eq!(facility.next("B's status").await.1, b"of B");
+}
+
+/// How it was broken: the list allowed `up/#` under every site, so a box that was taken over could fill the broker with retained messages.
+#[tokio::test]
+async fn a_box_leaves_no_more_than_one_message_of_each_kind() {
+    let broker = Broker::start("kinds");
+    let mut b = broker.client("b", &broker.b).await;
+    let up: Vec<&str> = KINDS.iter().filter(|k| k.way == Way::Up).map(|k| k.name).collect();
+    for kind in &up {
+        assert!(b.publish(&topic(&B, &format!("up/{kind}")), b"of B", true).await, "{kind}");
+    }
+    for end in ["up/x", "up/ask/x", "up/", "up", "up/grant", "x"] {
+        assert!(!b.publish(&topic(&B, end), b"x", true).await, "{end}");
+    }
+    let elsewhere = topic(&B, "up/ask").replace(&hex(&SITE), &"52".repeat(16));
+    assert!(!b.publish(&elsewhere, b"x", true).await, "another site");
+    let mut facility = broker.client("facility", &broker.facility).await;
+    facility.client.try_subscribe("parloir/v1/+/+/up/#", rumqttc::QoS::AtLeastOnce).unwrap();
+    assert_eq!(facility.listen(700).await.len(), up.len());
 }
 
 /// How it was broken: with client ids of its own choosing, B connects as `A`'s client id. MQTT then ends A's connection, and B takes

@@ -227,9 +227,8 @@ impl Stage {
     }
 
     fn broker(&mut self, tree: &Path) -> io::Result<()> {
-        let acl = Path::new(RUN).join("etc/acl");
-        fs::copy(tree.join("systemd/broker/acl"), &acl)?;
-        let (acl, tls, state) = (acl.display().to_string(), format!("{RUN}/keys/tls"), format!("{RUN}/broker"));
+        let acl = self.configured(&tree.join("systemd/broker/acl.in"), "etc/acl", "parloir-broker", &[])?;
+        let (tls, state) = (format!("{RUN}/keys/tls"), format!("{RUN}/broker"));
         let more = [("acl", acl.as_str()), ("tls", &tls), ("state", &state)];
         let template = tree.join("systemd/broker/mosquitto.conf.in");
         let config = self.configured(&template, "etc/mosquitto.conf", "parloir-broker", &more)?;

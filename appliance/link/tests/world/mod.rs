@@ -66,16 +66,32 @@ pub struct Authority {
 
 impl Authority {
     pub fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        Self::by(CertificateParams::new(Vec::new()).unwrap())
+    }
+    pub fn by(mut params: CertificateParams) -> Self {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "test authority");
         let key = KeyPair::generate().unwrap();
         let pem = params.self_signed(&key).unwrap().pem();
         Self { issuer: Issuer::new(params, key), pem }
     }
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+    /// An authority under this one.
+    pub fn intermediate(&self, mut params: CertificateParams) -> Self {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "intermediate");
+        let key = KeyPair::generate().unwrap();
+        let pem = params.signed_by(&key, &self.issuer).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
     /// Writes `NAME.pem` and `NAME.key` for a common name, and our own `ca.pem`.
     pub fn issue(&self, dir: &Path, name: &str, common_name: &str) -> Identity {
-        let mut params = CertificateParams::new(vec!["localhost".into(), "127.0.0.1".into()]).unwrap();
+        let params = CertificateParams::new(vec!["localhost".into(), "127.0.0.1".into()]).unwrap();
+        self.issue_by(params, dir, name, common_name)
+    }
+    pub fn issue_by(&self, mut params: CertificateParams, dir: &Path, name: &str, common_name: &str) -> Identity {
         params.distinguished_name.push(DnType::CommonName, common_name);
         let key = KeyPair::generate().unwrap();
         let cert = params.signed_by(&key, &self.issuer).unwrap();
@@ -105,16 +121,22 @@ pub struct Broker {
 
 impl Broker {
     pub fn start(name: &str) -> Self {
-        let (dir, ca, port) = (Dir::new(name), Authority::new(), free_port());
+        let names = vec!["localhost".into(), "127.0.0.1".into()];
+        Self::start_with(name, Authority::new(), CertificateParams::new(names).unwrap())
+    }
+    /// With an authority and a certificate of the test's own.
+    pub fn start_with(name: &str, ca: Authority, params: CertificateParams) -> Self {
+        let (dir, port) = (Dir::new(name), free_port());
         let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../systemd/broker");
-        ca.issue(dir.path(), "broker", "broker");
+        ca.issue_by(params, dir.path(), "broker", "broker");
         let a = ca.issue(dir.path(), "a", &hex(&A));
         let b = ca.issue(dir.path(), "b", &hex(&B));
         let facility = ca.issue(dir.path(), "facility", "facility");
         let at = dir.path().to_str().unwrap();
         let mut conf = std::fs::read_to_string(here.join("mosquitto.conf.in")).unwrap();
         // Its access list must not be readable by others, or newer ones refuse it.
-        std::fs::copy(here.join("acl"), dir.path().join("acl")).unwrap();
+        let acl = std::fs::read_to_string(here.join("acl.in")).unwrap().replace("{site}", &hex(&SITE));
+        std::fs::write(dir.path().join("acl"), acl).unwrap();
         for (word, value) in [
             ("{user}", "root"),
             ("{broker-port}", &port.to_string()),

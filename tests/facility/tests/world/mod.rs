@@ -84,7 +84,7 @@ impl World {
         let relay = "turn:127.0.0.1:3478?transport=udp".to_owned();
         let options = Options { relays: vec![relay], now: unix_s(), ..Options::default() };
         let site = provision(at, &options).unwrap();
-        let (mosquitto, port) = mosquitto(at);
+        let (mosquitto, port) = mosquitto(at, &site.site.to_string());
         std::fs::write(at.join("turn.secret"), "north\n").unwrap();
         let broker = format!("127.0.0.1:{port}");
         let mut child = tied(env!("CARGO_BIN_EXE_parloir-facility"))
@@ -268,10 +268,11 @@ impl Box_ {
     }
 }
 
-fn mosquitto(at: &Path) -> (Process, u16) {
+fn mosquitto(at: &Path, site: &str) -> (Process, u16) {
     let port = free_port();
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../systemd/broker");
-    std::fs::copy(here.join("acl"), at.join("acl")).unwrap();
+    let acl = std::fs::read_to_string(here.join("acl.in")).unwrap().replace("{site}", site);
+    std::fs::write(at.join("acl"), acl).unwrap();
     let dir = at.to_str().unwrap();
     let mut conf = std::fs::read_to_string(here.join("mosquitto.conf.in")).unwrap();
     for (word, value) in [
