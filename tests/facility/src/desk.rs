@@ -377,10 +377,10 @@ impl Desk {
     fn from_page(&mut self, now: Now, page: u64, said: Said) -> Result<Vec<Output>, Wrong> {
         let contact = self.contact_of(page).ok_or("a page that is not the one of its link")?;
         match said {
-            Said::Ready => Ok(vec![event("page", json!({"contact": contact, "ready": true}))]),
+            Said::Ready {} => Ok(vec![event("page", json!({"contact": contact, "ready": true}))]),
             Said::Trouble { what, detail } => Ok(vec![event("trouble", json!({"what": what, "detail": detail}))]),
-            Said::Call => self.call(now, &contact),
-            Said::Cancel => self.cancel(now, &contact, "CallerGone"),
+            Said::Call {} => self.call(now, &contact),
+            Said::Cancel {} => self.cancel(now, &contact, "CallerGone"),
             Said::Join { call, certificate, statement_key } => self.join(now, &contact, &call, certificate, statement_key),
             Said::Decline { call } => self.decline(&contact, &call),
             Said::Signal { body } => self.signal_from_page(&contact, body),

@@ -88,11 +88,15 @@ pub struct Office {
     print: Box<dyn FnMut(&Value) + Send>,
 }
 
+/// The monotonic clock of [`now`] began so long before the machine did, ms, so that a visit from before a restart of the machine has its place
+/// on it: a year.
+const BEFORE_MS: u64 = 366 * 86_400 * 1000;
+
 /// What time it is now.
 #[must_use]
 pub fn now() -> Now {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Now { mono_ms: BootTime::now_ns() / 1_000_000, unix_ms: i64::try_from(unix.as_millis()).unwrap_or(0) }
+    Now { mono_ms: BEFORE_MS + BootTime::now_ns() / 1_000_000, unix_ms: i64::try_from(unix.as_millis()).unwrap_or(0) }
 }
 
 /// The file of a state directory.

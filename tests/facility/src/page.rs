@@ -14,7 +14,7 @@ pub const MAX: usize = 64 * 1024;
 #[serde(tag = "type", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Said {
     /// The device check passed; it can ring here.
-    Ready,
+    Ready {},
     /// The visitor pressed Join.
     Join {
         /** From `ringing`. */
@@ -25,9 +25,9 @@ pub enum Said {
         statement_key: Bytes32,
     },
     /// The visitor pressed Call.
-    Call,
+    Call {},
     /// The visitor gave the call up.
-    Cancel,
+    Cancel {},
     /// The visitor pressed Not now.
     Decline {
         /** From `ringing`. */
@@ -86,7 +86,7 @@ impl Said {
                 within((0.0..=1000.0).contains(&stats.fps) && (0.0..=1.0).contains(&stats.audio_level), "stats")
             }
             // A signal is read with every bound by link's own reader.
-            Self::Ready | Self::Join { .. } | Self::Call | Self::Cancel | Self::Decline { .. } | Self::Signal { .. } => Ok(()),
+            Self::Ready {} | Self::Join { .. } | Self::Call {} | Self::Cancel {} | Self::Decline { .. } | Self::Signal { .. } => Ok(()),
         }
     }
 }

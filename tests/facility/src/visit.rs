@@ -9,9 +9,10 @@ use serde_json::Value;
 
 /// Most signalling messages of one generation that are shown again to a page that came back.
 const MAX_SIGNALS: usize = 65;
-/// By how much the box may have counted more than the visitor's page, for each time that pictures stopped, ms: a statement a second,
-/// three seconds until a missing one counts, and a second of the way.
-const UNSEEN_MS: u64 = 5000;
+/// By how much the box may have counted more than a page had time to say, ms: a statement a second, and three until a missing one counts.
+const UNSAID_MS: u64 = 4000;
+/// The same for each time that the page said itself that the picture stopped, ms: a second of the way.
+const PAUSE_MS: u64 = 1000;
 
 /// A visit.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub struct Visit {
     pub stage: Stage,
     /// The admissions that a later grant replaced, in order.
     pub earlier: Vec<Admission>,
+    /// Nonces of the questions that those were answers to: the broker may deliver a question twice.
+    pub answered: Vec<Id>,
     /// The receipt that was judged already.
     pub receipt: Option<Id>,
 }
@@ -170,8 +173,8 @@ impl Visit {
         let Stage::Admitted { until_ms, .. } = self.stage else { return None };
         let since_ms = now_ms.saturating_sub(self.admissions().next()?.granted_ms);
         let seen_ms: u64 = self.admissions().filter_map(|a| a.statement).map(|s| s.decoded_ms).fold(0, u64::saturating_add);
-        let stops: u64 = self.admissions().map(|a| a.pauses + 1).sum();
-        let used_s = since_ms.min(seen_ms.saturating_add(stops.saturating_mul(UNSEEN_MS))).div_ceil(1000);
+        let unsaid_ms = self.admissions().map(|a| UNSAID_MS.saturating_add(a.pauses.saturating_mul(PAUSE_MS))).fold(0, u64::saturating_add);
+        let used_s = since_ms.min(seen_ms.saturating_add(unsaid_ms)).div_ceil(1000);
         let slot_s = u64::from(self.ringing.slot_s).checked_sub(used_s)?;
         let make_good_s = self.lease_s.saturating_sub(self.ringing.slot_s);
         // The box's lease began when its grant arrived, so it ends later than ours: ten seconds for a way that became longer.

@@ -1,184 +1,18 @@
 //! The facility's answers without IO: who is asked, what is refused, when it ends, and that each `--tamper` lies in exactly one way.
 
-use parloir_facility::desk::{Desk, Input, Now, Output, Settings};
-use parloir_facility::page::{Said, Says, Stats};
+mod paper;
+
+use paper::{Bench, NOON_S, PAGE, VISITOR, bench, receipt, said, statement};
+use parloir_facility::desk::Input;
+use parloir_facility::page::{Said, Says};
 use parloir_facility::tamper::Tamper;
-use parloir_facility::turn::Relays;
-use parloir_issuer::{Options, Secret, Site, files, provision, sign};
+use parloir_issuer::{Secret, sign};
 use parloir_link::message::write_signal;
-use parloir_link::topic::{Way, find};
 use parloir_pass::receipt::Parcel;
-use parloir_pass::{
-    Ask, Beat, Bytes32, Class, Deny, DenyTarget, Document, Grant, Id, Media, Receipt, Statement, Time, Typ, VERSION,
-};
-use parloir_seal::{BoxKey, Clock, Keyring, UnsealKey, random, sealed};
+use parloir_pass::{Ask, Beat, Class, Deny, DenyTarget, Id, Media, Receipt, Time, Typ};
+use parloir_seal::{BoxKey, Clock};
 use parloir_wire::signal::Signal;
-use serde_json::{Value, json};
-use std::path::PathBuf;
-
-/// A Monday, 12:00 UTC.
-const NOON_S: i64 = 1_796_040_000;
-const VISITOR: [u8; 32] = [9; 32];
-const PAGE: Bytes32 = Bytes32([0xfa; 32]);
-
-struct Bench {
-    dir: PathBuf,
-    desk: Desk,
-    now: Now,
-}
-
-impl Drop for Bench {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.dir);
-    }
-}
-
-fn bench(name: &str, tamper: Option<Tamper>) -> Bench {
-    let dir = std::env::temp_dir().join(format!("parloir-desk-{name}-{}", std::process::id()));
-    let _ = std::fs::remove_dir_all(&dir);
-    let url = "turn:192.0.2.1:3478?transport=udp".to_owned();
-    let options = Options { relays: vec![url.clone()], now: NOON_S, expired_key: true, ..Options::default() };
-    let site = provision(&dir, &options).unwrap();
-    let relays = Relays { urls: vec![url], secret: b"north".to_vec() };
-    let now = Now { mono_ms: 1_000_000, unix_ms: NOON_S * 1000 };
-    let settings = Settings { relays, direct_candidates: false, absent_ms: 57_000, tamper, tamperable: false };
-    let desk = Desk::new(site, settings, now, None).unwrap();
-    let mut b = Bench { dir, desk, now };
-    (0..3).for_each(|contact| drop(b.open(contact, contact as u64 + 1, "a")));
-    b
-}
-
-/// What came out, sorted.
-#[derive(Default, Debug)]
-struct Out {
-    sent: Vec<(&'static str, Vec<u8>)>,
-    /// Number of the page's websocket: in these tests contact 0 has page 1, and so on.
-    says: Vec<(u64, Says)>,
-    dropped: Vec<u64>,
-    events: Vec<Value>,
-}
-
-impl Out {
-    fn sent(&self, kind: &str) -> &[u8] {
-        &self.sent.iter().find(|(k, _)| *k == kind).unwrap_or_else(|| panic!("no {kind} in {self:?}")).1
-    }
-    fn event(&self, name: &str) -> &Value {
-        self.events.iter().find(|e| e["event"] == name).unwrap_or_else(|| panic!("no {name} in {self:?}"))
-    }
-    /// Nothing but the event `refused`.
-    fn refused(&self) -> String {
-        assert!(self.sent.is_empty() && self.says.is_empty(), "{self:?}");
-        self.event("refused")["error"].as_str().unwrap().to_owned()
-    }
-}
-
-impl Bench {
-    fn site(&self) -> Site {
-        Site::load(&self.dir).unwrap()
-    }
-    fn box_key(&self) -> BoxKey {
-        BoxKey::new(&files::read_32(&self.dir.join("box/ask.key")).unwrap())
-    }
-    fn keyring(&self) -> Keyring {
-        let site = self.site();
-        Keyring::open(&site.authority, &site.roots, &site.site, 0).unwrap()
-    }
-    fn token(&self, contact: usize) -> String {
-        self.desk.links()[contact].0.clone()
-    }
-    fn step(&mut self, input: Input) -> Out {
-        let mut out = Out::default();
-        for output in self.desk.step(self.now, input) {
-            match output {
-                Output::Publish { kind, body } => out.sent.push((kind.name, body)),
-                Output::Page { page, says } => out.says.push((page, says)),
-                Output::Drop { page } => out.dropped.push(page),
-                Output::Event(value) => out.events.push(value),
-            }
-        }
-        out
-    }
-    fn from_box(&mut self, kind: &str, body: Vec<u8>) -> Out {
-        self.step(Input::Box { kind: find(Way::Up, kind).unwrap(), body })
-    }
-    fn open(&mut self, contact: usize, page: u64, tab: &str) -> Out {
-        let token = self.token(contact);
-        self.step(Input::Opened { token, page, tab: tab.to_owned() })
-    }
-    fn from_page(&mut self, contact: usize, said: Said) -> Out {
-        self.step(Input::Page { page: contact as u64 + 1, said })
-    }
-    fn after(&mut self, ms: u64) -> Out {
-        self.now.mono_ms += ms;
-        self.now.unix_ms += i64::try_from(ms).unwrap();
-        self.step(Input::Tick)
-    }
-    fn ask(&self) -> Ask {
-        let site = self.site();
-        Ask {
-            v: VERSION,
-            site: site.site,
-            device: site.device,
-            call: random::id().unwrap(),
-            person: site.person.person,
-            contact: site.person.contacts[0].id,
-            class: Class::Family,
-            media: Media::Video,
-            nonce: random::id().unwrap(),
-            gate_nonce: random::id().unwrap(),
-            certificate: Bytes32([0xb0; 32]),
-            ring: None,
-            regrant: None,
-        }
-    }
-    fn sealed(&self, typ: Typ, plain: &[u8]) -> Vec<u8> {
-        sealed::seal(typ, &self.site().device, &self.keyring().facility_seal(), plain).unwrap()
-    }
-    fn send_ask(&mut self, ask: &Ask) -> Out {
-        let body = self.sealed(Typ::Ask, self.box_key().sign_ask(ask).unwrap().as_bytes());
-        self.from_box("ask", body)
-    }
-    fn join(&mut self, ask: &Ask) -> Out {
-        let statement_key = Secret::new(&VISITOR).public();
-        self.from_page(0, Said::Join { call: ask.call, certificate: PAGE, statement_key })
-    }
-    /// As the arbiter: the seal and the signature, nothing else.
-    fn unsealed(&self, body: &[u8]) -> Vec<u8> {
-        let key = UnsealKey::new(&files::read_32(&self.dir.join("box/unseal.key")).unwrap()).unwrap();
-        sealed::open(Typ::Grant, &self.site().device, &key, body).unwrap()
-    }
-    fn verify<D: Document>(&self, body: &[u8]) -> D {
-        self.keyring().verify(body, Clock::Unix(NOON_S)).map(|(d, _)| d).unwrap()
-    }
-    fn granted(name: &str) -> (Self, Ask, Grant) {
-        let mut b = bench(name, None);
-        let ask = b.ask();
-        b.send_ask(&ask);
-        let out = b.join(&ask);
-        let grant = b.keyring().grant(&b.unsealed(out.sent("grant")), &ask.device, Clock::Unix(NOON_S)).unwrap();
-        (b, ask, grant)
-    }
-}
-
-fn statement(call: Id, count: u64, decoded_ms: u64) -> Statement {
-    Statement {
-        v: VERSION,
-        call,
-        count,
-        decoding: true,
-        decoded_ms,
-        frames: 100,
-        width: 1280,
-        height: 720,
-        first_frame_ms: 300,
-        sound_heard: true,
-        last: false,
-    }
-}
-
-fn said(jws: String) -> Said {
-    Said::Statement { jws, stats: Stats::default() }
-}
+use serde_json::json;
 
 #[test]
 fn a_question_rings_and_join_is_answered_by_a_grant_that_the_box_believes() {
@@ -354,36 +188,6 @@ fn time_echoes_the_nonce() {
     assert_eq!((time.nonce, time.unix_ms), (Id([7; 16]), NOON_S * 1000));
     for bad in [&b"{}"[..], br#"{"v":2,"nonce":"07070707070707070707070707070707"}"#, b"\xff"] {
         b.from_box("time-request", bad.to_vec()).refused();
-    }
-}
-
-fn receipt(ask: &Ask, grant: Option<Id>, counted: u32, statement: Option<String>) -> Receipt {
-    Receipt {
-        v: VERSION,
-        site: ask.site,
-        device: ask.device,
-        receipt: random::id().unwrap(),
-        call: ask.call,
-        grant,
-        person: ask.person,
-        contact: ask.contact,
-        class: ask.class,
-        asked_ms: 0,
-        admitted_ms: Some(100),
-        first_decoded_here_ms: Some(500),
-        first_decoded_there_ms: Some(600),
-        ended_ms: 60_000,
-        gaps: Vec::new(),
-        seconds_counted: counted,
-        frames_decoded: 100,
-        width: 1280,
-        height: 720,
-        reason: "PersonEnded".to_owned(),
-        wall_start: NOON_S,
-        ledger_head: Bytes32([1; 32]),
-        visitor_statement: statement,
-        regrants: Vec::new(),
-        earlier_statements: Vec::new(),
     }
 }
 

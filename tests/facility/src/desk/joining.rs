@@ -85,6 +85,9 @@ impl Desk {
 
     /// The box asks for a grant that replaces a live one: answered only while a page waits for it.
     pub(super) fn asked_again(&mut self, now: Now, ask: &Ask) -> Result<Vec<Output>, Wrong> {
+        if self.visits.iter().any(|v| v.answered.contains(&ask.nonce)) {
+            return Ok(Vec::new());
+        }
         let found = self.visits.back_mut().filter(|v| v.ask.call == ask.call);
         let given = found.and_then(|visit| {
             let left = visit.left(now.mono_ms)?;
@@ -96,10 +99,6 @@ impl Desk {
             Some((left, party))
         });
         let Some((left, party)) = given else {
-            // Also the broker's second copy of a question that was answered: it names a grant that lives no more.
-            if self.visits.iter().any(|v| v.earlier.iter().any(|a| Some(a.grant) == ask.regrant)) {
-                return Ok(Vec::new());
-            }
             let told = event("denied", json!({"call": ask.call, "code": "NotEntitled"}));
             return Ok(vec![self.deny(DenyTarget::Ask(ask.nonce), "", "NotEntitled")?, told]);
         };
@@ -114,6 +113,7 @@ impl Desk {
         let next = admission(now, grant, party, left);
         let told = self.told(&visit, &next, false);
         let visit = self.visits.back_mut().ok_or("no visit")?;
+        visit.answered.push(ask.nonce);
         if let Stage::Admitted { admission, .. } = &mut visit.stage {
             visit.earlier.push(std::mem::replace(admission, next));
         }
