@@ -37,6 +37,20 @@ pub enum Request {
         /// Of the OK press.
         serial: u64,
     },
+    /// `Calls1.Answer`.
+    Answer {
+        /// Id of the ring.
+        ring: String,
+        /// `video` or `voice`.
+        media: String,
+        /// Of the OK press.
+        serial: u64,
+    },
+    /// `Calls1.Decline`.
+    Decline {
+        /// Id of the ring.
+        ring: String,
+    },
     /// `Calls1.End`.
     End,
     /// `Calls1.Let`.
@@ -56,6 +70,8 @@ impl Request {
     const fn name(&self) -> &'static str {
         match self {
             Self::Place { .. } => "Place",
+            Self::Answer { .. } => "Answer",
+            Self::Decline { .. } => "Decline",
             Self::End => "End",
             Self::Let { .. } => "Let",
             Self::Dismiss => "Dismiss",
@@ -180,6 +196,8 @@ async fn ask(calls: &Calls1Proxy<'_>, request: Request) {
     let asking = async {
         match &request {
             Request::Place { contact, media, serial } => calls.place(contact, media, *serial).await.map(|_call| ()),
+            Request::Answer { ring, media, serial } => calls.answer(ring, media, *serial).await.map(|_call| ()),
+            Request::Decline { ring } => calls.decline(ring).await,
             Request::End => calls.end().await,
             Request::Let { camera, microphone, serial } => calls.let_out(*camera, *microphone, *serial).await,
             Request::Dismiss => calls.dismiss().await,

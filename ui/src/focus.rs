@@ -35,6 +35,10 @@ impl Focus {
         if old.screen != new.screen {
             return Self::first(new);
         }
+        if let Some(act) = old.choices.get(self.index) {
+            // A choice that appears or goes does not push what was about to be pressed aside.
+            return new.choices.iter().position(|a| a == act).map_or_else(|| Self::first(new), |index| Self { index });
+        }
         let same = old.people.get(self.index).and_then(|p| new.people.iter().position(|q| q.contact == p.contact));
         match (new.screen, same) {
             (Screen::Home, Some(index)) => Self { index },
@@ -64,6 +68,6 @@ pub fn choices(shown: &Shown) -> usize {
         Screen::Starting | Screen::Closing => 0,
         Screen::Home => shown.people.len(),
         Screen::Asking | Screen::Joining | Screen::Live | Screen::Held => 1,
-        Screen::Ended | Screen::Refused => 1 + usize::from(shown.outcome.again),
+        Screen::Ringing | Screen::Ended | Screen::Refused => shown.choices.len(),
     }
 }

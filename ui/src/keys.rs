@@ -4,7 +4,7 @@
 
 use crate::focus::Focus;
 use crate::present::Shown;
-use crate::shown::Screen;
+use crate::shown::{Act, Screen};
 use parloir_wire::keys::{Key, KeyPress, Motion};
 
 /// What is to be asked for.
@@ -22,6 +22,18 @@ pub enum Intent {
         media: String,
         /// The outcome of the last call is read.
         dismiss: bool,
+    },
+    /// The call of somebody who rings.
+    Answer {
+        /// Id of the ring.
+        ring: String,
+        /// `video` or `voice`.
+        media: String,
+    },
+    /// Not this ring.
+    Decline {
+        /// Its id.
+        ring: String,
     },
     /// The end of the call.
     End,
@@ -60,6 +72,8 @@ pub fn intent(shown: &Shown, focus: Focus, press: &KeyPress, before: Screen, sin
 fn strays(before: Screen, now: Screen, key: Key) -> bool {
     match now {
         Screen::Starting | Screen::Closing | Screen::Live | Screen::Held => false,
+        // Whatever was meant for the screen that the ring covered: it neither answers nor declines.
+        Screen::Ringing => true,
         Screen::Asking | Screen::Joining => key == Key::Ok,
         Screen::Home => key == Key::Ok && before != Screen::Starting,
         Screen::Ended | Screen::Refused => matches!(key, Key::Ok | Key::Back | Key::Home),
@@ -69,7 +83,7 @@ fn strays(before: Screen, now: Screen, key: Key) -> bool {
 fn meaning(shown: &Shown, focus: Focus, key: Key) -> Intent {
     match (shown.screen, key) {
         (Screen::Starting | Screen::Closing, _) => Intent::Nothing,
-        (Screen::Home | Screen::Ended | Screen::Refused, Key::Left | Key::Right) => {
+        (Screen::Home | Screen::Ringing | Screen::Ended | Screen::Refused, Key::Left | Key::Right) => {
             Intent::Move(focus.moved(shown, key == Key::Right))
         }
         (Screen::Home, Key::Ok) => shown.people.get(focus.index).map_or(Intent::Nothing, |p| Intent::Place {
@@ -79,20 +93,44 @@ fn meaning(shown: &Shown, focus: Focus, key: Key) -> Intent {
         }),
         (Screen::Asking | Screen::Joining, Key::Ok | Key::Back) | (Screen::Live | Screen::Held, Key::Back) => Intent::End,
         (Screen::Live | Screen::Held, Key::Ok) => Intent::Let { camera: shown.call.camera, microphone: !shown.call.microphone },
-        (Screen::Live | Screen::Held, Key::Up) => Intent::Let { camera: !shown.call.camera, microphone: shown.call.microphone },
-        (Screen::Ended, Key::Ok) if focus.index == 1 => again(shown),
-        (Screen::Refused, Key::Ok) if focus.index == 0 && shown.outcome.again => again(shown),
-        (Screen::Ended | Screen::Refused, Key::Ok | Key::Back | Key::Home) => Intent::Dismiss,
-        (Screen::Home | Screen::Ended | Screen::Refused | Screen::Asking | Screen::Joining | Screen::Live | Screen::Held, _) => {
-            Intent::Nothing
+        (Screen::Live | Screen::Held, Key::Up) if !shown.call.sound_only => {
+            Intent::Let { camera: !shown.call.camera, microphone: shown.call.microphone }
         }
+        (Screen::Ringing | Screen::Ended | Screen::Refused, Key::Ok) => {
+            shown.choices.get(focus.index).map_or(Intent::Nothing, |act| chosen(shown, *act))
+        }
+        (Screen::Ringing, Key::Back) => Intent::Decline { ring: shown.call_id.clone() },
+        (Screen::Ended | Screen::Refused, Key::Back | Key::Home) => Intent::Dismiss,
+        (
+            Screen::Home
+            | Screen::Ringing
+            | Screen::Ended
+            | Screen::Refused
+            | Screen::Asking
+            | Screen::Joining
+            | Screen::Live
+            | Screen::Held,
+            _,
+        ) => Intent::Nothing,
     }
 }
 
-fn again(shown: &Shown) -> Intent {
+fn chosen(shown: &Shown, act: Act) -> Intent {
+    let ring = || shown.call_id.clone();
+    match act {
+        Act::Back | Act::Done => Intent::Dismiss,
+        Act::Again | Act::CallAgain | Act::CallBack => again(shown, None),
+        Act::Voice => again(shown, Some("voice")),
+        Act::Answer => Intent::Answer { ring: ring(), media: "video".into() },
+        Act::AnswerVoice => Intent::Answer { ring: ring(), media: "voice".into() },
+        Act::Decline => Intent::Decline { ring: ring() },
+    }
+}
+
+fn again(shown: &Shown, media: Option<&str>) -> Intent {
     shown.people.iter().find(|p| p.contact == shown.outcome_contact).map_or(Intent::Dismiss, |p| Intent::Place {
         contact: p.contact.clone(),
-        media: p.media.clone(),
+        media: media.unwrap_or(&p.media).to_owned(),
         dismiss: true,
     })
 }

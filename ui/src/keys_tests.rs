@@ -2,12 +2,13 @@
 use super::{Intent, SETTLE_MS, intent};
 use crate::focus::{Focus, choices};
 use crate::present::{Entry, Shown};
-use crate::shown::Screen;
+use crate::shown::{Act, Screen};
 use parloir_wire::keys::{Key, KeyPress, Motion};
 
-const SCREENS: [Screen; 9] = [
+const SCREENS: [Screen; 10] = [
     Screen::Starting,
     Screen::Home,
+    Screen::Ringing,
     Screen::Asking,
     Screen::Joining,
     Screen::Live,
@@ -21,7 +22,13 @@ fn shown(screen: Screen) -> Shown {
     let entry = |n: usize| Entry { contact: n.to_string(), media: "video".into(), can_call: true, ..Entry::default() };
     let mut shown = Shown { screen, people: (0..7).map(entry).collect(), outcome_contact: "3".into(), ..Shown::default() };
     shown.call.camera = true;
-    shown.outcome.again = true;
+    shown.call_id = "5e".into();
+    shown.choices = match screen {
+        Screen::Ringing => vec![Act::Answer, Act::AnswerVoice, Act::Decline],
+        Screen::Ended => vec![Act::Done, Act::CallAgain],
+        Screen::Refused => vec![Act::Again, Act::Voice, Act::Back],
+        _ => vec![],
+    };
     shown
 }
 
@@ -37,6 +44,14 @@ fn place(contact: &str, dismiss: bool) -> Intent {
     Intent::Place { contact: contact.into(), media: "video".into(), dismiss }
 }
 
+fn answer(media: &str) -> Intent {
+    Intent::Answer { ring: "5e".into(), media: media.into() }
+}
+
+fn decline() -> Intent {
+    Intent::Decline { ring: "5e".into() }
+}
+
 /// The table in words: every screen, every key that means something there; every other key means nothing.
 #[test]
 fn the_table() {
@@ -45,6 +60,10 @@ fn the_table() {
         (Screen::Home, 1, Key::Left, moved(0)),
         (Screen::Home, 1, Key::Right, moved(2)),
         (Screen::Home, 1, Key::Ok, place("1", false)),
+        (Screen::Ringing, 0, Key::Right, moved(1)),
+        (Screen::Ringing, 0, Key::Left, moved(0)),
+        (Screen::Ringing, 0, Key::Ok, answer("video")),
+        (Screen::Ringing, 0, Key::Back, decline()),
         (Screen::Asking, 0, Key::Ok, Intent::End),
         (Screen::Asking, 0, Key::Back, Intent::End),
         (Screen::Joining, 0, Key::Ok, Intent::End),
@@ -74,7 +93,27 @@ fn the_table() {
         }
     }
     assert_eq!(means(Screen::Ended, 1, Key::Ok), place("3", true));
-    assert_eq!(means(Screen::Refused, 1, Key::Ok), Intent::Dismiss);
+    let voice = Intent::Place { contact: "3".into(), media: "voice".into(), dismiss: true };
+    assert_eq!(means(Screen::Refused, 1, Key::Ok), voice);
+    assert_eq!(means(Screen::Refused, 2, Key::Ok), Intent::Dismiss);
+    assert_eq!(means(Screen::Ringing, 1, Key::Ok), answer("voice"));
+    assert_eq!(means(Screen::Ringing, 2, Key::Ok), decline());
+    let mut sound_only = shown(Screen::Live);
+    sound_only.call.sound_only = true;
+    let up = intent(&sound_only, Focus::default(), &press(Key::Up), Screen::Joining, SETTLE_MS);
+    assert_eq!(up, Intent::Nothing, "no camera to switch where there is no picture");
+}
+
+#[test]
+fn a_ring_catches_no_press_that_was_meant_for_something_else() {
+    for before in SCREENS {
+        for key in Key::ALL {
+            let soon = intent(&shown(Screen::Ringing), Focus::default(), &press(*key), before, SETTLE_MS - 1);
+            assert_eq!(soon, Intent::Nothing, "{before:?} {key:?}");
+        }
+        let later = intent(&shown(Screen::Ringing), Focus::default(), &press(Key::Ok), before, SETTLE_MS);
+        assert_eq!(later, answer("video"), "one press answers");
+    }
 }
 
 #[test]
@@ -145,6 +184,7 @@ fn the_focus_stays_on_the_person_when_the_list_changes() {
     assert_eq!(Focus { index: 6 }.kept(&old, &new), Focus { index: 0 }, "gone: as near as can be");
     assert_eq!(Focus { index: 6 }.place(), (1, 1), "the second page");
     let mut one = shown(Screen::Refused);
-    one.outcome.again = false;
-    assert_eq!(Focus { index: 1 }.kept(&shown(Screen::Refused), &one), Focus { index: 0 });
+    one.choices = vec![Act::Back];
+    assert_eq!(Focus { index: 2 }.kept(&shown(Screen::Refused), &one), Focus { index: 0 });
+    assert_eq!(Focus { index: 0 }.kept(&one, &shown(Screen::Refused)), Focus { index: 2 }, "Back stays under the thumb");
 }

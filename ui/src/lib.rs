@@ -5,17 +5,22 @@
 //! | Module | Does |
 //! | --- | --- |
 //! | [`bridge`] | the bus: view and keys in, requests out |
-//! | [`present`], [`codes`], [`focus`], [`keys`] | pure: view → what is shown; press → intent |
+//! | [`present`], [`codes`], [`acts`], [`focus`], [`keys`] | pure: view → what is shown; press → intent |
 //! | [`screen`] | holds what is shown and the focus; sets `slint/api.slint` |
+//! | [`language`] | which of `ui/lang` is spoken |
+//! | [`announce`] | the log: one line for each change, bounded |
 //! | [`video`] | the frame channel → images |
 //! | [`pictures`] | a screen without a screen: renders into memory and writes PNGs |
 
+pub mod acts;
+pub mod announce;
 #[cfg(feature = "bench")]
 pub mod bench;
 pub mod bridge;
 pub mod codes;
 pub mod focus;
 pub mod keys;
+pub mod language;
 pub mod pictures;
 pub mod present;
 pub mod screen;

@@ -5,7 +5,7 @@
 use parloir_shell::args::{Args, Flag};
 use parloir_ui::bridge::{self, FromBus};
 use parloir_ui::pictures::{Canvas, Headless};
-use parloir_ui::screen::{Stage, wall};
+use parloir_ui::screen::{Stage, boot_ms};
 use parloir_ui::shown::App;
 use parloir_ui::video::Mailbox;
 use slint::{ComponentHandle as _, Timer, TimerMode};
@@ -55,7 +55,7 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     start_bridge(mailbox, asked)?;
     let clock = Timer::default();
     clock.start(TimerMode::Repeated, Duration::from_secs(1), || {
-        on_stage(|stage| stage.tick(wall()));
+        on_stage(|stage| stage.tick(boot_ms()));
         parloir_shell::notify::watchdog();
     });
     parloir_shell::notify::ready();

@@ -2,7 +2,7 @@
 //! Never: takes input; draws while nothing changes.
 //! Called by: main with `--pictures DIR`, the picture tests.
 
-use crate::screen::phase_name;
+use crate::announce::phase_name;
 use crate::shown::Screen;
 use slint::platform::software_renderer::{MinimalSoftwareWindow, RepaintBufferType};
 use slint::platform::{self, EventLoopProxy, Platform, PlatformError, WindowAdapter};

@@ -2,8 +2,9 @@
 //! Never: words (slint/words), a clock (the wall time is an argument), anything that was pressed but has not happened.
 //! Called by: screen, the tests.
 
+use crate::acts;
 use crate::codes;
-use crate::shown::{Call, Cause, Chance, Day, Network, Outcome, Person, Screen, Tile, Visit, When};
+use crate::shown::{Act, Call, Cause, Chance, Class, Day, Network, Outcome, Person, Screen, Tile, Visit, When};
 use parloir_bus::view;
 
 /// How many colours `slint/theme.slint` has for people.
@@ -20,6 +21,10 @@ pub struct Shown {
     pub screen: Screen,
     /// The arbiter talks to us.
     pub connected: bool,
+    /// The arbiter talked to us once and is gone.
+    pub lost: bool,
+    /// It takes longer than it should.
+    pub slow: bool,
     /// The facility can be reached.
     pub online: bool,
     /// The wall clock may be shown.
@@ -36,8 +41,14 @@ pub struct Shown {
     pub next: Visit,
     /// The call.
     pub call: Call,
+    /// Id of the ring or the call.
+    pub call_id: String,
+    /// Contact id of the call.
+    pub call_contact: String,
     /// The last call's end.
     pub outcome: Outcome,
+    /// What can be chosen, from the left; empty on screens whose choices are people or keys.
+    pub choices: Vec<Act>,
     /// Whom the outcome is about.
     pub outcome_contact: String,
 }
@@ -55,17 +66,28 @@ pub struct Entry {
     pub tile: Tile,
 }
 
-/// What to show. `wall` is in seconds of Unix time.
+/// The facility's wall time, seconds of Unix time, when the box has been up for this long (`CLOCK_BOOTTIME`, milliseconds).
 #[must_use]
-pub fn present(view: &view::View, wall: i64) -> Shown {
+pub const fn wall(view: &view::View, boot_ms: i64) -> i64 {
+    view.clock_offset_ms.saturating_add(boot_ms).div_euclid(1000)
+}
+
+/// What to show after `boot_ms` milliseconds of `CLOCK_BOOTTIME`.
+#[must_use]
+pub fn present(view: &view::View, boot_ms: i64) -> Shown {
+    let wall = wall(view, boot_ms);
     let clock = Clock { wall, zone: i64::from(view.zone_minutes) * MINUTE, known: view.clock_trusted };
     let hues = hues(view.contacts.iter().map(|c| c.id.as_str()));
     let hue = |id: &str| view.contacts.iter().position(|c| c.id == id).map_or_else(|| first_hue(id), |i| hues[i]);
     let people: Vec<Entry> = view.contacts.iter().map(|c| entry(c, hue(&c.id), &clock)).collect();
-    let can_call = |id: &str| people.iter().any(|p| p.contact == id && p.can_call);
+    let (screen, of) = (screen(view.phase), |id: &str| people.iter().find(|p| p.contact == id));
+    let choices = choices(view, of);
+    let possible = choices.iter().any(|act| acts::calls(*act));
     Shown {
-        screen: screen(view.phase),
+        screen,
         connected: true,
+        lost: false,
+        slow: false,
         online: view.online,
         clock_known: view.clock_trusted,
         now: clock.when(wall),
@@ -73,9 +95,36 @@ pub fn present(view: &view::View, wall: i64) -> Shown {
         expected: view.next_visit.as_ref().map(|b| b.contact.clone()).unwrap_or_default(),
         next: view.next_visit.as_ref().map(|b| visit(b, view, &hue, &clock)).unwrap_or_default(),
         call: view.call.as_ref().map(|c| call(c, view.phase, hue(&c.contact))).unwrap_or_default(),
-        outcome: view.outcome.as_ref().map(|o| outcome(o, hue(&o.contact), can_call(&o.contact), &clock)).unwrap_or_default(),
+        call_id: view.call.as_ref().map(|c| c.id.clone()).unwrap_or_default(),
+        call_contact: view.call.as_ref().map(|c| c.contact.clone()).unwrap_or_default(),
+        outcome: view.outcome.as_ref().map(|o| outcome(o, hue(&o.contact), possible, &clock)).unwrap_or_default(),
         outcome_contact: view.outcome.as_ref().map(|o| o.contact.clone()).unwrap_or_default(),
+        choices,
         people,
+    }
+}
+
+fn choices<'a>(view: &view::View, of: impl Fn(&str) -> Option<&'a Entry>) -> Vec<Act> {
+    let sound_only = view.call.as_ref().is_some_and(|c| c.media == "voice");
+    let outcome = view.outcome.as_ref();
+    let entry = outcome.and_then(|o| of(&o.contact)).filter(|e| e.can_call);
+    let (possible, video) = (entry.is_some(), entry.is_some_and(|e| e.media != "voice"));
+    match (view.phase, outcome) {
+        (view::Phase::Ringing, _) => acts::ringing(sound_only),
+        (view::Phase::Refused, Some(o)) => acts::refused(codes::refusal(&o.code).1, possible, video),
+        (view::Phase::Ended, Some(o)) => acts::ended(codes::ending(&o.code).1, possible),
+        (view::Phase::Refused, None) => vec![Act::Back],
+        (view::Phase::Ended, None) => vec![Act::Done],
+        (
+            view::Phase::Starting
+            | view::Phase::Home
+            | view::Phase::Asking
+            | view::Phase::Joining
+            | view::Phase::Live
+            | view::Phase::Held
+            | view::Phase::Closing,
+            _,
+        ) => vec![],
     }
 }
 
@@ -83,7 +132,8 @@ const fn screen(phase: view::Phase) -> Screen {
     match phase {
         view::Phase::Starting => Screen::Starting,
         view::Phase::Home => Screen::Home,
-        view::Phase::Ringing | view::Phase::Asking => Screen::Asking,
+        view::Phase::Ringing => Screen::Ringing,
+        view::Phase::Asking => Screen::Asking,
         view::Phase::Joining => Screen::Joining,
         view::Phase::Live => Screen::Live,
         view::Phase::Held => Screen::Held,
@@ -94,7 +144,7 @@ const fn screen(phase: view::Phase) -> Screen {
 }
 
 fn entry(contact: &view::Contact, hue: i32, clock: &Clock) -> Entry {
-    let cause = codes::cause(&contact.why_not);
+    let cause = codes::refusal(&contact.why_not).0;
     let chance = match (contact.can_call, contact.media.as_str()) {
         (true, _) if PRIVATE.contains(&contact.class.as_str()) => Chance::Private,
         (true, "voice") => Chance::Voice,
@@ -131,8 +181,13 @@ fn call(call: &view::Call, phase: view::Phase, hue: i32) -> Call {
     };
     Call {
         person: person(&call.name, hue),
+        class: class(&call.class),
+        // The screen knows it, having seen the ring (screen.rs).
+        incoming: phase == view::Phase::Ringing,
+        sound_only: call.media == "voice",
         camera: call.camera,
         microphone: call.microphone,
+        price: call.price.as_str().into(),
         recorded_by: call.recorded_by.as_str().into(),
         watched_by: call.watched_by.as_str().into(),
         network: match call.network.as_str() {
@@ -147,14 +202,30 @@ fn call(call: &view::Call, phase: view::Phase, hue: i32) -> Call {
     }
 }
 
-fn outcome(outcome: &view::Outcome, hue: i32, again: bool, clock: &Clock) -> Outcome {
+fn class(name: &str) -> Class {
+    match name {
+        "family" => Class::Family,
+        "parent-child" => Class::ParentChild,
+        "lawyer" => Class::Lawyer,
+        "court" => Class::Court,
+        "health" => Class::Health,
+        "oversight" => Class::Oversight,
+        "helpline" => Class::Helpline,
+        "authority" => Class::Authority,
+        "probation" => Class::Probation,
+        "lesson" => Class::Lesson,
+        _ => Class::Other,
+    }
+}
+
+fn outcome(outcome: &view::Outcome, hue: i32, possible: bool, clock: &Clock) -> Outcome {
     Outcome {
         person: person(&outcome.name, hue),
-        cause: codes::cause(&outcome.code),
-        ending: codes::ending(&outcome.code),
+        cause: codes::refusal(&outcome.code).0,
+        ending: codes::ending(&outcome.code).0,
         code: outcome.code.as_str().into(),
         staff_words: outcome.staff_words.as_str().into(),
-        again,
+        possible,
         seconds_counted: whole(outcome.seconds_counted),
         seconds_lost: whole(outcome.seconds_lost),
         recorded_by: outcome.recorded_by.as_str().into(),
@@ -234,7 +305,8 @@ impl Clock {
             weekday: small((day + 3).rem_euclid(7)),
             date,
             month,
-            time: format!("{:02}:{:02}", second / 3600, second / 60 % 60).into(),
+            hour: format!("{:02}", second / 3600).into(),
+            minute: format!("{:02}", second / 60 % 60).into(),
             // A begun minute counts, so that nobody is told too late.
             minutes: small((ahead.div_euclid(MINUTE)) + i64::from(ahead % MINUTE != 0)),
         }

@@ -1,17 +1,33 @@
 //! Owns: what present.rs must do, shown on values: no window, no bus, no clock.
-use super::{Clock, HUES, hues, initials, month_and_date, present};
-use crate::shown::{Chance, Day, Network, Screen, When};
+use super::{Clock, HUES, hues, initials, month_and_date};
+use crate::shown::{Act, Chance, Class, Day, Network, Screen, When};
 use parloir_bus::view::{Booking, Call, Contact, Outcome, Phase, View};
 
 /// Tuesday 24 November 2026, 17:20 UTC.
 const WALL: i64 = 1_795_540_800;
+
+/// As at `wall`: the box has just started, so that the offset is the time.
+fn present(view: &View, wall: i64) -> super::Shown {
+    super::present(&View { clock_offset_ms: wall * 1000, ..view.clone() }, 0)
+}
+
+#[test]
+fn the_clock_is_the_facilitys_and_moves_with_the_time_since_boot() {
+    let view = View { clock_offset_ms: WALL * 1000 - 3_600_000, clock_trusted: true, zone_minutes: 60, ..View::default() };
+    let at = |boot_ms| super::present(&view, boot_ms).now;
+    assert_eq!((at(3_600_000).hour, at(3_600_000).minute), ("18".into(), "20".into()));
+    assert_eq!(at(3_660_000).minute, "21");
+    assert_eq!(at(3_659_999).minute, "20");
+    let extreme = View { clock_offset_ms: i64::MAX, ..view };
+    assert!(!super::present(&extreme, i64::MAX).now.hour.is_empty());
+}
 
 fn clock(zone_minutes: i64) -> Clock {
     Clock { wall: WALL, zone: zone_minutes * 60, known: true }
 }
 
 fn said(when: &When) -> (Day, i32, i32, i32, String, i32) {
-    (when.day, when.weekday, when.date, when.month, when.time.to_string(), when.minutes)
+    (when.day, when.weekday, when.date, when.month, format!("{}:{}", when.hour, when.minute), when.minutes)
 }
 
 #[test]
@@ -123,7 +139,7 @@ fn each_chance_is_said() {
     );
     let chances: Vec<Chance> = shown.people.iter().map(|p| p.tile.chance).collect();
     assert_eq!(chances, [Chance::Video, Chance::Private, Chance::Voice, Chance::Later, Chance::No, Chance::No]);
-    assert_eq!(shown.people[3].tile.opens.time, "17:21");
+    assert_eq!(shown.people[3].tile.opens.minute, "21");
     assert_eq!(shown.screen, Screen::Home);
 }
 
@@ -162,9 +178,34 @@ fn an_outcome_offers_only_what_would_be_asked() {
         let view = View { phase: Phase::Refused, outcome: outcome.clone(), ..home(vec![family("1", can, "Offline")]) };
         present(&View { clock_trusted, ..view }, WALL).outcome
     };
-    assert!(shown(true, true).again && shown(true, true).opens);
-    assert!(!shown(false, true).again);
+    assert!(shown(true, true).possible && shown(true, true).opens);
+    assert!(!shown(false, true).possible);
     assert!(!shown(true, false).opens, "no moment without a clock");
+}
+
+#[test]
+fn a_ring_says_who_and_how_and_offers_what_the_caller_wants() {
+    let ring = |media: &str| {
+        let call =
+            Call { id: "5e".into(), class: "lawyer".into(), media: media.into(), price: "2 €".into(), ..Call::default() };
+        present(&View { phase: Phase::Ringing, call: Some(call), ..home(vec![]) }, WALL)
+    };
+    let (video, voice) = (ring("video"), ring("voice"));
+    assert_eq!((video.screen, video.call_id.as_str(), video.call.class), (Screen::Ringing, "5e", Class::Lawyer));
+    assert!(video.call.incoming && !video.call.sound_only && voice.call.sound_only);
+    assert_eq!(video.choices, [Act::Answer, Act::AnswerVoice, Act::Decline]);
+    assert_eq!(voice.choices, [Act::AnswerVoice, Act::Decline]);
+    assert_eq!(video.call.price, "2 €");
+}
+
+#[test]
+fn a_missed_call_can_be_called_back_when_that_is_possible() {
+    let missed = |can: bool| {
+        let outcome = Some(Outcome { contact: "1".into(), code: "RingMissed".into(), ..Outcome::default() });
+        present(&View { phase: Phase::Refused, outcome, ..home(vec![family("1", can, "Offline")]) }, WALL).choices
+    };
+    assert_eq!(missed(true), [Act::CallBack, Act::Back]);
+    assert_eq!(missed(false), [Act::Back]);
 }
 
 #[test]
@@ -172,6 +213,7 @@ fn every_phase_has_its_screen() {
     let phases = [
         Phase::Starting,
         Phase::Home,
+        Phase::Ringing,
         Phase::Asking,
         Phase::Joining,
         Phase::Live,
@@ -181,6 +223,6 @@ fn every_phase_has_its_screen() {
         Phase::Refused,
     ];
     let names: Vec<&str> =
-        phases.map(|phase| crate::screen::phase_name(present(&View { phase, ..View::default() }, WALL).screen)).to_vec();
-    assert_eq!(names, ["starting", "home", "asking", "joining", "live", "held", "closing", "ended", "refused"]);
+        phases.map(|phase| crate::announce::phase_name(present(&View { phase, ..View::default() }, WALL).screen)).to_vec();
+    assert_eq!(names, ["starting", "home", "ringing", "asking", "joining", "live", "held", "closing", "ended", "refused"]);
 }

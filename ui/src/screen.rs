@@ -2,20 +2,20 @@
 //! Never: waits, talks to the bus itself (requests go out through a channel), shows what was pressed.
 //! Called by: main (in the event loop), the picture tests.
 
+use crate::announce::Announcer;
 use crate::bridge::{FromBus, Request};
 use crate::focus::{Focus, PER_PAGE};
 use crate::keys::{Intent, intent};
+use crate::language;
 use crate::present::{Shown, present};
-use crate::shown::{Api, App, Screen, Tile};
+use crate::shown::{Act, Api, App, Screen, Tile};
 use crate::video::Mailbox;
 use parloir_bus::view::View;
 use parloir_shell::BootTime;
 use parloir_wire::keys::KeyPress;
 use slint::{ComponentHandle as _, ModelRc, VecModel};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::mpsc::UnboundedSender;
-use tracing::info;
 
 /// The screen's state, alive in the event loop's thread.
 pub struct Stage {
@@ -28,7 +28,11 @@ pub struct Stage {
     since_ns: u64,
     focus: Focus,
     tiles: Vec<Tile>,
+    choices: Vec<Act>,
     wanted: Option<Wanted>,
+    /// The arbiter was there once.
+    met: bool,
+    announcer: Announcer,
 }
 
 /// What the last `Let` asked for, until the view says so. The next press builds on it and not on what is shown:
@@ -42,6 +46,8 @@ struct Wanted {
 
 /// A wish that has not come true by now was refused, nanoseconds.
 const WISH_NS: u64 = 2_000_000_000;
+/// Who waits longer than this for something to show is told whom to ask, nanoseconds.
+const SLOW_NS: u64 = 30_000_000_000;
 
 impl Stage {
     /// A stage that shows that everything is being made ready.
@@ -57,11 +63,17 @@ impl Stage {
             since_ns: BootTime::now_ns(),
             focus: Focus::default(),
             tiles: Vec::new(),
+            choices: Vec::new(),
             wanted: None,
+            met: false,
+            announcer: Announcer::default(),
         };
+        // Not the machine's own locale: nobody here has set one.
+        language::speak("en");
         stage.api().set_tiles(ModelRc::default());
+        stage.api().set_choices(ModelRc::default());
         stage.show(Shown::default(), Focus::default());
-        announce(Screen::Starting);
+        stage.announcer.say(Screen::Starting, "", stage.since_ns);
         stage
     }
 
@@ -69,31 +81,50 @@ impl Stage {
     pub fn take(&mut self, message: FromBus) {
         match message {
             FromBus::View(view) => {
+                if self.view.as_ref().is_none_or(|old| old.language != view.language) {
+                    language::speak(&view.language);
+                }
+                self.met = true;
                 self.view = Some(*view);
-                self.tick(wall());
+                self.tick(boot_ms());
             }
             FromBus::Gone => {
                 self.view = None;
-                self.tick(wall());
+                self.tick(boot_ms());
             }
             FromBus::Key(press) => self.press(&press),
         }
     }
 
-    /// Shows the view as it looks at this wall time, seconds of Unix time.
-    pub fn tick(&mut self, wall: i64) {
-        let new = self.view.as_ref().map(|v| present(v, wall)).unwrap_or_default();
-        let focus = self.focus.kept(&self.shown, &new);
+    /// Shows the view as it looks after this time of `CLOCK_BOOTTIME`, milliseconds.
+    pub fn tick(&mut self, boot_ms: i64) {
+        let now_ns = BootTime::now_ns();
+        let mut new = self.view.as_ref().map_or_else(|| self.without_arbiter(), |view| present(view, boot_ms));
+        new.call.incoming |= self.was_incoming(&new);
+        let scene = scene(&new) != scene(&self.shown);
+        new.slow = new.screen == Screen::Starting && !scene && now_ns.saturating_sub(self.since_ns) > SLOW_NS;
+        let focus = if scene { Focus::first(&new) } else { self.focus.kept(&self.shown, &new) };
         let came_true = |w: &Wanted| (w.camera, w.microphone) == (new.call.camera, new.call.microphone);
-        if new.screen != self.shown.screen || self.wanted.as_ref().is_some_and(came_true) {
+        if scene || self.wanted.as_ref().is_some_and(came_true) {
             self.wanted = None;
         }
-        if new.screen != self.shown.screen {
+        if scene {
             self.before = self.shown.screen;
-            self.since_ns = BootTime::now_ns();
-            announce(new.screen);
+            self.since_ns = now_ns;
+            let has_code = matches!(new.screen, Screen::Ended | Screen::Refused);
+            self.announcer.say(new.screen, if has_code { &new.outcome.code } else { "" }, now_ns);
         }
         self.show(new, focus);
+    }
+
+    fn without_arbiter(&self) -> Shown {
+        Shown { lost: self.met, ..Shown::default() }
+    }
+
+    /// Who was called is not told that they call: the view says so only while it rings.
+    fn was_incoming(&self, new: &Shown) -> bool {
+        let follows = matches!(new.screen, Screen::Asking | Screen::Joining);
+        follows && self.shown.call.incoming && self.shown.call_contact == new.call_contact
     }
 
     /// Which screen stands.
@@ -131,6 +162,8 @@ impl Stage {
                 }
                 self.ask(Request::Place { contact, media, serial: press.serial });
             }
+            Intent::Answer { ring, media } => self.ask(Request::Answer { ring, media, serial: press.serial }),
+            Intent::Decline { ring } => self.ask(Request::Decline { ring }),
             Intent::End => self.ask(Request::End),
             Intent::Let { camera, microphone } => {
                 self.wanted = Some(Wanted { camera, microphone, asked_ns: press.at_ns });
@@ -165,6 +198,8 @@ impl Stage {
         let pages = new.people.len().div_ceil(PER_PAGE).max(1);
         let tiles: Vec<Tile> = new.people.iter().skip(page * PER_PAGE).take(PER_PAGE).map(|p| p.tile.clone()).collect();
         api.set_connected(new.connected);
+        api.set_lost(new.lost);
+        api.set_slow(new.slow);
         api.set_online(new.online);
         api.set_clock_known(new.clock_known);
         api.set_now(new.now.clone());
@@ -178,6 +213,9 @@ impl Stage {
         if tiles != self.tiles {
             api.set_tiles(ModelRc::new(VecModel::from(tiles.clone())));
         }
+        if new.choices != self.choices {
+            api.set_choices(ModelRc::new(VecModel::from(new.choices.clone())));
+        }
         if !pictures_belong(new.screen) {
             // The last picture of a visit does not outlive it.
             self.pictures.clear();
@@ -188,6 +226,7 @@ impl Stage {
         }
         api.set_screen(new.screen);
         self.tiles = tiles;
+        self.choices.clone_from(&new.choices);
         self.focus = focus;
         self.shown = new;
     }
@@ -196,32 +235,28 @@ impl Stage {
 const fn pictures_belong(screen: Screen) -> bool {
     match screen {
         Screen::Joining | Screen::Live | Screen::Held => true,
-        Screen::Starting | Screen::Home | Screen::Asking | Screen::Closing | Screen::Ended | Screen::Refused => false,
+        Screen::Starting
+        | Screen::Home
+        | Screen::Ringing
+        | Screen::Asking
+        | Screen::Closing
+        | Screen::Ended
+        | Screen::Refused => false,
     }
 }
 
-fn announce(screen: Screen) {
-    info!(phase = phase_name(screen), "screen");
+/// What a press must have been meant for: another screen, another outcome or another ring is another scene.
+fn scene(shown: &Shown) -> (Screen, &str, bool) {
+    let of = match shown.screen {
+        Screen::Ringing => shown.call_id.as_str(),
+        Screen::Ended | Screen::Refused => shown.outcome.code.as_str(),
+        Screen::Starting | Screen::Home | Screen::Asking | Screen::Joining | Screen::Live | Screen::Held | Screen::Closing => "",
+    };
+    (shown.screen, of, shown.lost)
 }
 
-/// The name of a screen in logs and file names: the phase's on the bus.
+/// Milliseconds of `CLOCK_BOOTTIME`.
 #[must_use]
-pub const fn phase_name(screen: Screen) -> &'static str {
-    match screen {
-        Screen::Starting => "starting",
-        Screen::Home => "home",
-        Screen::Asking => "asking",
-        Screen::Joining => "joining",
-        Screen::Live => "live",
-        Screen::Held => "held",
-        Screen::Closing => "closing",
-        Screen::Ended => "ended",
-        Screen::Refused => "refused",
-    }
-}
-
-/// Seconds of Unix time.
-#[must_use]
-pub fn wall() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_secs()).unwrap_or(0))
+pub fn boot_ms() -> i64 {
+    i64::try_from(BootTime::now_ns() / 1_000_000).unwrap_or(i64::MAX)
 }

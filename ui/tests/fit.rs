@@ -1,11 +1,11 @@
-//! Owns: that nothing runs out of the screen: the overscan margin stays empty in every view, long names and words included.
+//! Owns: that nothing runs out of the screen: the overscan margin stays empty in every view and language, long names and words included.
 //! Never: judges beauty; tests/pictures.rs keeps what was reviewed.
 //! Called by: cargo test.
 
 mod common;
 
 use common::theatre::Theatre;
-use parloir_bus::view::Phase;
+use parloir_bus::view::{Phase, View};
 use slint::{Rgb8Pixel, SharedPixelBuffer};
 
 /// Pixels of the margin of `slint/theme.slint` that must be empty: its 64 and 36 less the focus ring's reach.
@@ -18,13 +18,16 @@ fn the_margin_stays_empty() {
     let black = |_, _| 16;
     let ground = theatre.show(common::starting(), black);
     let mut wrong = Vec::new();
-    for (name, view) in common::all() {
+    let tags = parloir_ui::language::LANGUAGES;
+    let all = tags.iter().flat_map(|tag| common::all().into_iter().map(move |(name, view)| (tag, name, view)));
+    for (tag, name, view) in all {
+        let view = View { language: (*tag).into(), ..view };
         let visit = matches!(view.phase, Phase::Live | Phase::Held);
         let drawn = theatre.show(view, black);
         // The far picture is black, the held screen's veil over it even.
         let empty = |i: usize| if visit { drawn.as_slice()[0] } else { ground.as_slice()[i] };
         if let Some((x, y)) = first_in_margin(&drawn, empty) {
-            wrong.push(format!("{name}: something reaches into the margin at {x},{y}"));
+            wrong.push(format!("{tag} {name}: something reaches into the margin at {x},{y}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -43,6 +43,7 @@ pub fn home() -> View {
         language: "en".into(),
         online: true,
         clock_trusted: true,
+        clock_offset_ms: WALL * 1000,
         zone_minutes: 60,
         contacts: vec![
             contact("a1", "Ana and Mateo", "video"),
@@ -62,6 +63,7 @@ pub fn call() -> Call {
         contact: "a1".into(),
         name: "Ana and Mateo".into(),
         class: "family".into(),
+        media: "video".into(),
         seconds_left: 18 * 60,
         seconds_counted: 12 * 60,
         camera: true,
@@ -73,6 +75,34 @@ pub fn call() -> Call {
 
 pub fn in_call(phase: Phase, call: Call) -> View {
     View { phase, call: Some(call), ..home() }
+}
+
+/// Mother rings; nothing is open.
+pub fn ringing() -> View {
+    let call = Call {
+        id: "5e".into(),
+        contact: "b2".into(),
+        name: "Mother".into(),
+        seconds_left: 30 * 60,
+        seconds_counted: 0,
+        camera: false,
+        microphone: false,
+        network: "unknown".into(),
+        ..call()
+    };
+    in_call(Phase::Ringing, call)
+}
+
+/// With this changed in the call.
+pub fn with_call(mut view: View, change: impl FnMut(&mut Call)) -> View {
+    view.call.iter_mut().for_each(change);
+    view
+}
+
+/// With this changed in the outcome.
+pub fn with_outcome(mut view: View, change: impl FnMut(&mut Outcome)) -> View {
+    view.outcome.iter_mut().for_each(change);
+    view
 }
 
 pub fn refused(code: &str) -> View {
@@ -136,69 +166,130 @@ const LONG: &str = "Bartholomäus Großkreuz-Schneider";
 
 /// Every picture: name and view.
 pub fn all() -> Vec<(&'static str, View)> {
+    [homes(), rings(), calls(), visits(), ends(), refusals()].into_iter().flatten().collect()
+}
+
+fn homes() -> Vec<(&'static str, View)> {
     let mut two_pages = home();
     two_pages.contacts.push(contact("f6", "Sister Inês", "video"));
     two_pages.contacts.push(contact("g7", "Uncle Tomás", "voice"));
-    let offline_contact = |c: Contact| not_now(c, "Offline", -60);
-    let offline = View { online: false, contacts: home().contacts.into_iter().map(offline_contact).collect(), ..home() };
-    let muted = Call {
-        camera: false,
-        microphone: false,
-        recorded_by: "the prison".into(),
-        network: "poor".into(),
-        seconds_left: 290,
-        ..call()
-    };
-    let last_minute = Call { seconds_left: 55, watched_by: "a member of staff".into(), network: "fair".into(), ..call() };
-    let mut no_answer = refused("NoAnswer");
-    if let Some(o) = &mut no_answer.outcome {
-        o.rule = "freshness".into();
-    }
-    let mut staff = ended("Revoked");
-    if let Some(o) = &mut staff.outcome {
-        o.staff_words = "fire drill".into();
-        o.seconds_lost = 0;
-        o.both_sides = false;
-        o.recorded_by = "the prison".into();
-    }
-    let mut running = home();
-    running.next_visit = Some(Booking { contact: "a1".into(), from: WALL - 60, to: WALL + 29 * MINUTE });
-    let long_call = Call { name: LONG.into(), recorded_by: "the prison".into(), ..call() };
-    let mut long_ended = ended("VisitorLeft");
-    let mut long_refused = outside_window();
-    for outcome in [&mut long_ended.outcome, &mut long_refused.outcome].into_iter().flatten() {
-        outcome.name = LONG.into();
-    }
     let mut long_pages = long_names();
     long_pages.contacts.push(contact("f6", "Sister Inês", "video"));
+    let offline_contact = |c: Contact| not_now(c, "Offline", -60);
+    let offline = View { online: false, contacts: home().contacts.into_iter().map(offline_contact).collect(), ..home() };
+    let running = Booking { contact: "a1".into(), from: WALL - 60, to: WALL + 29 * MINUTE };
     vec![
-        ("home-long-names-two-pages", long_pages),
-        ("asking-long-name", in_call(Phase::Asking, long_call.clone())),
-        ("joining-long-name", in_call(Phase::Joining, long_call.clone())),
-        ("live-long-name", in_call(Phase::Live, long_call.clone())),
-        ("ended-long-name", long_ended),
-        ("refused-long-name", long_refused),
         ("starting", starting()),
         ("starting-offline", View { phase: Phase::Starting, ..View::default() }),
         ("home", home()),
         ("home-two-pages", two_pages),
         ("home-offline", offline),
         ("home-long-names", long_names()),
-        ("home-visit-now", running),
+        ("home-long-names-two-pages", long_pages),
+        ("home-visit-now", View { next_visit: Some(running), ..home() }),
         ("home-nobody", View { contacts: vec![], next_visit: None, ..home() }),
         ("home-no-clock", View { clock_trusted: false, next_visit: None, ..home() }),
-        ("asking", in_call(Phase::Asking, Call { camera: false, microphone: false, ..call() })),
+    ]
+}
+
+fn rings() -> Vec<(&'static str, View)> {
+    let recorded = |c: &mut Call| {
+        c.recorded_by = "the prison".into();
+        c.watched_by = "a member of staff".into();
+        c.price = "0.20 € a minute".into();
+    };
+    let long = |c: &mut Call| {
+        c.name = LONG.into();
+        c.class = "parent-child".into();
+        c.recorded_by = "the prison".into();
+    };
+    let lawyer = |c: &mut Call| {
+        (c.contact, c.name, c.class) = ("e5".into(), "Lawyer Silva".into(), "lawyer".into());
+    };
+    vec![
+        ("ringing", ringing()),
+        ("ringing-sound-only", with_call(ringing(), |c| c.media = "voice".into())),
+        ("ringing-recorded", with_call(ringing(), recorded)),
+        ("ringing-long-name", with_call(ringing(), long)),
+        ("ringing-lawyer", with_call(ringing(), lawyer)),
+    ]
+}
+
+fn shut(c: &mut Call) {
+    (c.camera, c.microphone) = (false, false);
+}
+
+fn calls() -> Vec<(&'static str, View)> {
+    let long = |c: &mut Call| (c.name, c.recorded_by) = (LONG.into(), "the prison".into());
+    let voice = |c: &mut Call| (c.camera, c.media) = (false, "voice".into());
+    vec![
+        ("asking", with_call(in_call(Phase::Asking, call()), shut)),
+        ("asking-long-name", with_call(in_call(Phase::Asking, call()), long)),
         ("joining", in_call(Phase::Joining, call())),
-        ("live", in_call(Phase::Live, call())),
-        ("live-muted-5-minutes", in_call(Phase::Live, muted)),
-        ("live-renewal-late", in_call(Phase::Live, Call { renewal_late: true, ..call() })),
-        ("live-last-minute", in_call(Phase::Live, last_minute)),
+        ("joining-long-name", with_call(in_call(Phase::Joining, call()), long)),
+        ("joining-sound-only", with_call(in_call(Phase::Joining, call()), voice)),
+        ("closing", with_call(in_call(Phase::Closing, call()), shut)),
+    ]
+}
+
+fn visits() -> Vec<(&'static str, View)> {
+    let live = |change: &dyn Fn(&mut Call)| with_call(in_call(Phase::Live, call()), change);
+    let muted = |c: &mut Call| {
+        shut(c);
+        (c.recorded_by, c.network, c.seconds_left) = ("the prison".into(), "poor".into(), 290);
+    };
+    let last_minute = |c: &mut Call| {
+        (c.seconds_left, c.watched_by, c.network) = (55, "a member of staff".into(), "fair".into());
+    };
+    let long = |c: &mut Call| (c.name, c.recorded_by) = (LONG.into(), "the prison".into());
+    vec![
+        ("live", live(&|_| ())),
+        ("live-long-name", live(&long)),
+        ("live-muted-5-minutes", live(&muted)),
+        ("live-renewal-late", live(&|c| c.renewal_late = true)),
+        ("live-last-minute", live(&last_minute)),
+        ("live-sound-only", live(&|c| (c.camera, c.media) = (false, "voice".into()))),
         ("held", in_call(Phase::Held, call())),
-        ("closing", in_call(Phase::Closing, Call { camera: false, microphone: false, ..call() })),
+        ("held-long-name", with_call(in_call(Phase::Held, call()), long)),
+    ]
+}
+
+fn ends() -> Vec<(&'static str, View)> {
+    let staff = |o: &mut Outcome| {
+        (o.staff_words, o.seconds_lost, o.both_sides) = ("fire drill".into(), 0, false);
+        o.recorded_by = "the prison".into();
+    };
+    let nothing = |o: &mut Outcome| (o.seconds_counted, o.seconds_lost, o.both_sides) = (0, 0, false);
+    vec![
         ("ended", ended("PersonEnded")),
-        ("ended-by-staff", staff),
+        ("ended-by-staff", with_outcome(ended("Revoked"), staff)),
+        ("ended-long-name", with_outcome(ended("VisitorLeft"), |o| o.name = LONG.into())),
+        ("ended-picture-lost", ended("MediaLost")),
+        ("ended-never-connected", with_outcome(ended("NeverConnected"), nothing)),
+        ("ended-box-restarted", with_outcome(ended("Fault"), |o| o.both_sides = false)),
+        ("ended-no-power", with_outcome(ended("PowerLost"), |o| (o.seconds_counted, o.seconds_lost) = (41, 0))),
+        ("ended-time-over", ended("SlotOver")),
+    ]
+}
+
+fn refusals() -> Vec<(&'static str, View)> {
+    let long = |o: &mut Outcome| o.name = LONG.into();
+    let rule = |key: &'static str| move |o: &mut Outcome| o.rule = key.into();
+    let mut offline = refused("Offline");
+    offline.online = false;
+    offline.contacts.iter_mut().for_each(|c| *c = not_now(c.clone(), "Offline", -60));
+    vec![
         ("refused-hours", outside_window()),
-        ("refused-no-answer", no_answer),
+        ("refused-long-name", with_outcome(outside_window(), long)),
+        ("refused-no-answer", with_outcome(refused("NoAnswer"), rule("freshness"))),
         ("refused-unknown-code", refused("SomethingNew")),
+        ("refused-missed", refused("RingMissed")),
+        ("refused-caller-gone", with_outcome(refused("CallerGone"), long)),
+        ("refused-offline", offline),
+        ("refused-device", with_outcome(refused("NoDevice"), |o| (o.contact, o.name) = ("a1".into(), "Ana and Mateo".into()))),
+        ("refused-staff", with_outcome(refused("Denied"), |o| (o.staff_words, o.rule) = ("not today".into(), "deny".into()))),
+        ("refused-not-safe", refused("GrantCertificate")),
+        ("refused-recording", refused("GrantRecording")),
+        ("refused-setup", refused("NoDoorKey")),
     ]
 }

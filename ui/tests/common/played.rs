@@ -273,14 +273,11 @@ impl Screen {
         self.signal(nix::sys::signal::Signal::SIGUSR1);
     }
 
-    /// CPU time used so far.
+    /// CPU time used so far, by threads that have ended too.
     pub fn cpu(&self) -> Duration {
-        let stat = std::fs::read_to_string(format!("/proc/{}/schedstat", self.process.0.id())).unwrap();
-        let threads = std::fs::read_dir(format!("/proc/{}/task", self.process.0.id())).unwrap();
-        assert!(!stat.is_empty());
-        let of_thread =
-            |path: PathBuf| std::fs::read_to_string(path.join("schedstat")).ok()?.split(' ').next()?.parse::<u64>().ok();
-        Duration::from_nanos(threads.filter_map(|t| of_thread(t.ok()?.path())).sum())
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.process.0.id()).unwrap());
+        let clock = nix::time::clock_getcpuclockid(pid).unwrap();
+        Duration::from(nix::time::clock_gettime(clock).unwrap())
     }
 
     /// Asks it to end and expects that it does so in order.

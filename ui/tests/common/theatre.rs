@@ -2,7 +2,6 @@
 //! Never: a running clock; a shortcut around the frame channel.
 //! Called by: the picture and fit tests.
 
-use super::WALL;
 use parloir_bus::view::{Phase, View};
 use parloir_frames::{FrameSender, Picture, Stream};
 use parloir_ui::bridge::FromBus;
@@ -40,7 +39,7 @@ impl Theatre {
         let mut stage = Stage::new(self.app.clone_strong(), requests, mailbox.clone());
         let visit = matches!(view.phase, Phase::Live | Phase::Held);
         stage.take(FromBus::View(Box::new(view)));
-        stage.tick(WALL);
+        stage.tick(0);
         if visit {
             send_pictures(&mailbox, luma);
             stage.take_pictures();
