@@ -5,7 +5,7 @@
 mod common;
 
 use common::theatre::Theatre;
-use parloir_bus::view::{Phase, View};
+use parloir_bus::view::Phase;
 use slint::{Rgb8Pixel, SharedPixelBuffer};
 
 /// Pixels of the margin of `slint/theme.slint` that must be empty: its 64 and 36 less the focus ring's reach.
@@ -16,18 +16,16 @@ const EDGE: usize = 24;
 fn the_margin_stays_empty() {
     let theatre = Theatre::new();
     let black = |_, _| 16;
-    let ground = theatre.show(common::starting(), black);
+    let ground = theatre.show(&common::all().into_iter().find(|s| s.name == "starting").unwrap(), black);
     let mut wrong = Vec::new();
     let tags = parloir_ui::language::LANGUAGES;
-    let all = tags.iter().flat_map(|tag| common::all().into_iter().map(move |(name, view)| (tag, name, view)));
-    for (tag, name, view) in all {
-        let view = View { language: (*tag).into(), ..view };
-        let visit = matches!(view.phase, Phase::Live | Phase::Held);
-        let drawn = theatre.show(view, black);
+    for scene in tags.iter().flat_map(|tag| common::all().into_iter().map(|scene| scene.spoken(tag))) {
+        let visit = matches!(scene.last().phase, Phase::Live | Phase::Held);
+        let drawn = theatre.show(&scene, black);
         // The far picture is black, the held screen's veil over it even.
         let empty = |i: usize| if visit { drawn.as_slice()[0] } else { ground.as_slice()[i] };
         if let Some((x, y)) = first_in_margin(&drawn, empty) {
-            wrong.push(format!("{tag} {name}: something reaches into the margin at {x},{y}"));
+            wrong.push(format!("{}: something reaches into the margin at {x},{y}", scene.name));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

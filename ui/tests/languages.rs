@@ -19,17 +19,19 @@ const SAFE: Place = Place { left: 64.0, top: 36.0, right: 1216.0, bottom: 684.0 
 #[test]
 fn every_screen_fits_and_is_translated_in_every_language() {
     let theatre = Theatre::new();
+    // A process has one platform, so one test shows screens.
+    the_box_is_starting_again_and_who_answered_does_not_call(&theatre);
     let (mut wrong, mut read) = (Vec::new(), 0);
     for tag in parloir_ui::language::LANGUAGES {
-        for (name, view) in common::all() {
-            theatre.show(View { language: (*tag).into(), ..view.clone() }, |_, _| 16);
+        for scene in common::all().into_iter().map(|scene| scene.spoken(tag)) {
+            theatre.show(&scene, |_, _| 16);
             let sight = look(&theatre.app);
             read += sight.words.len();
             let mut found = misfits(&sight);
             if *tag == "en-XA" {
-                found.extend(sight.words.iter().filter_map(|w| untranslated(&w.text, &view)));
+                found.extend(sight.words.iter().filter_map(|w| untranslated(&w.text, scene.last())));
             }
-            wrong.extend(found.into_iter().map(|what| format!("{tag} {name}: {what}")));
+            wrong.extend(found.into_iter().map(|what| format!("{}: {what}", scene.name)));
         }
     }
     assert!(read > 1000, "texts were found: {read}");
@@ -83,6 +85,23 @@ fn untranslated(text: &str, view: &View) -> Option<String> {
     let known = |word: &str| said.contains(word) || signs.iter().any(|s| s == word);
     let bare = outside.split(|c: char| !c.is_alphanumeric()).find(|w| w.chars().any(char::is_alphabetic) && !known(w));
     bare.map(|word| format!("not translated: {word:?} in {text:?}"))
+}
+
+/// What is said while nobody answers, and how who was called is spoken to.
+fn the_box_is_starting_again_and_who_answered_does_not_call(theatre: &Theatre) {
+    let said = |name: &str| {
+        let scene = common::all().into_iter().find(|s| s.name == name).unwrap();
+        theatre.show(&scene, |_, _| 16);
+        look(&theatre.app).words.into_iter().map(|w| w.text).collect::<Vec<_>>().join(" | ")
+    };
+    let again = said("starting-again");
+    assert!(again.contains("The box is starting again") && again.contains("Your camera shuts by itself"), "{again}");
+    assert!(!again.contains("is shut"), "nobody can say that now: {again}");
+    let answered = said("asking-answered");
+    assert!(answered.contains("Connecting to Mother") && answered.contains("You answered."), "{answered}");
+    assert!(!answered.contains("Calling"), "{answered}");
+    let ringing = said("ringing");
+    assert!(ringing.contains("The camera is shut until you press Answer."), "{ringing}");
 }
 
 #[test]

@@ -164,9 +164,38 @@ pub fn starting() -> View {
 
 const LONG: &str = "Bartholomäus Großkreuz-Schneider";
 
-/// Every picture: name and view.
-pub fn all() -> Vec<(&'static str, View)> {
-    [homes(), rings(), calls(), visits(), ends(), refusals()].into_iter().flatten().collect()
+/// What a screen is shown, one after the other on the same stage.
+#[derive(Clone)]
+pub struct Scene {
+    pub name: String,
+    pub views: Vec<View>,
+    /// At last the arbiter goes away.
+    pub lost: bool,
+}
+
+impl Scene {
+    /// The same for a person who speaks this.
+    pub fn spoken(&self, tag: &str) -> Self {
+        let views = self.views.iter().map(|v| View { language: tag.into(), ..v.clone() }).collect();
+        Self { name: format!("{tag}-{}", self.name), views, lost: self.lost }
+    }
+
+    /// The view that counts.
+    pub fn last(&self) -> &View {
+        self.views.last().unwrap()
+    }
+}
+
+/// Every picture.
+pub fn all() -> Vec<Scene> {
+    let one = |(name, view): (&str, View)| Scene { name: name.into(), views: vec![view], lost: false };
+    let single = [homes(), rings(), calls(), visits(), ends(), refusals()].into_iter().flatten().map(one);
+    let asking = View { phase: Phase::Asking, ..ringing() };
+    let more = [
+        Scene { name: "starting-again".into(), views: vec![home()], lost: true },
+        Scene { name: "asking-answered".into(), views: vec![ringing(), asking], lost: false },
+    ];
+    single.chain(more).collect()
 }
 
 fn homes() -> Vec<(&'static str, View)> {

@@ -1,6 +1,6 @@
 //! Owns: a private bus, an arbiter that is played by a service of the same contract, and a screen process.
 //! Never: a fixed port or path; anything left running.
-//! Called by: tests/process.rs, tests/window.rs.
+//! Called by: tests/process.rs, tests/restart.rs, tests/window.rs.
 #![allow(dead_code, reason = "each test uses a part")]
 
 use parloir_bus::view::View;
@@ -80,6 +80,8 @@ impl Bus {
 pub enum Asked {
     Attach,
     Place(String, String, u64),
+    Answer(String, String, u64),
+    Decline(String),
     End,
     Let(bool, bool, u64),
     Frames,
@@ -116,6 +118,13 @@ impl Calls {
     fn place(&self, contact: String, media: String, serial: u64) -> String {
         self.tell(Asked::Place(contact, media, serial));
         "0a".into()
+    }
+    fn answer(&self, ring: String, media: String, serial: u64) -> String {
+        self.tell(Asked::Answer(ring, media, serial));
+        "0a".into()
+    }
+    fn decline(&self, ring: String) {
+        self.tell(Asked::Decline(ring));
     }
     fn end(&self) {
         self.tell(Asked::End);

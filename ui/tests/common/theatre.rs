@@ -2,7 +2,8 @@
 //! Never: a running clock; a shortcut around the frame channel.
 //! Called by: the picture and fit tests.
 
-use parloir_bus::view::{Phase, View};
+use super::Scene;
+use parloir_bus::view::Phase;
 use parloir_frames::{FrameSender, Picture, Stream};
 use parloir_ui::bridge::FromBus;
 use parloir_ui::pictures::{Canvas, Headless};
@@ -32,15 +33,19 @@ impl Theatre {
         Self { canvas, time, app }
     }
 
-    /// Shows a view on a stage of its own, with pictures through a real frame channel in a visit, and lets it settle.
-    pub fn show(&self, view: View, luma: fn(usize, usize) -> u8) -> SharedPixelBuffer<Rgb8Pixel> {
+    /// Shows a scene on a stage of its own, with pictures through a real frame channel in a visit, and lets it settle.
+    pub fn show(&self, scene: &Scene, luma: fn(usize, usize) -> u8) -> SharedPixelBuffer<Rgb8Pixel> {
         let (requests, _asked) = tokio::sync::mpsc::unbounded_channel();
         let mailbox = Arc::new(Mailbox::default());
         let mut stage = Stage::new(self.app.clone_strong(), requests, mailbox.clone());
-        let visit = matches!(view.phase, Phase::Live | Phase::Held);
-        stage.take(FromBus::View(Box::new(view)));
-        stage.tick(0);
-        if visit {
+        for view in &scene.views {
+            stage.take(FromBus::View(Box::new(view.clone())));
+            stage.tick(0);
+        }
+        if scene.lost {
+            stage.take(FromBus::Gone);
+        }
+        if matches!(scene.last().phase, Phase::Live | Phase::Held) {
             send_pictures(&mailbox, luma);
             stage.take_pictures();
         }
