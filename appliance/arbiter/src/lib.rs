@@ -4,6 +4,7 @@
 
 pub mod bus;
 pub mod channel;
+mod deliver;
 pub mod disk;
 pub mod documents;
 mod effects;

@@ -41,7 +41,8 @@ impl Repeats {
 fn repeatable(entry: &Entry) -> Option<String> {
     match entry {
         Entry::Refused { code, call } => {
-            let stray = matches!(code, Code::GrantStray | Code::StatementStray | Code::AgainStray);
+            let stray =
+                matches!(code, Code::GrantStray | Code::StatementStray | Code::AgainStray | Code::RingStray | Code::RingOld);
             (stray || *call == Id::default()).then(|| code.name().to_owned())
         }
         Entry::Trouble { call, what } => Some(format!("{call} {what:?}")),
@@ -93,6 +94,8 @@ mod tests {
         for entry in [
             refused(Code::StatementStray, CALL),
             refused(Code::GrantStray, CALL),
+            refused(Code::AgainStray, CALL),
+            refused(Code::RingStray, CALL),
             Entry::Trouble { call: CALL, what: Trouble::Signalling },
         ] {
             let rows = (0..1000).filter(|n| repeats.write(&entry, *n).is_some()).count();

@@ -4,12 +4,12 @@
 
 use crate::bus::{Answer, Ask, Reply, Signal, Voice};
 use crate::channel::Channel;
-use crate::documents::{Documents, Keep, NotOpened, Opened};
+use crate::documents::{Documents, Keep};
 use crate::gate::{Link, Pulse};
 use crate::input::{Fatal, Input, to_event};
 use crate::ledger::{Entry as Row, OpenVisit};
 use crate::outbox::{Matter, Outbox};
-use crate::receipts::Receipts;
+use crate::receipts::{DISK_LIMIT, Receipts};
 use crate::repeats::Repeats;
 use crate::store::{Store, StoreError};
 use crate::visit::Visit;
@@ -18,19 +18,22 @@ use parloir_bus::error::BusError;
 use parloir_core::effect::Entry;
 use parloir_core::{Code, Effect, Event, GateFact, Now, Owner, Request, State};
 use parloir_pass::{Id, Receipt, Typ};
-use parloir_seal::{Clock, random};
+use parloir_seal::random;
 use parloir_shell::{BootTime, notify};
-use parloir_wire::gate::{FromGate, ToGate};
+use parloir_wire::gate::FromGate;
 use parloir_wire::keys::KeyPress;
 use parloir_wire::lease::Fact;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 /// How often the loop turns at least: gate's heartbeats and the watchdog hang on it.
 const TURN: Duration = Duration::from_millis(250);
+/// How long a visit may take to end in order when the service manager asks to stop: the core's own limit, and a receipt's time for the
+/// disk.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
 
 /// Who has the keys of the remote.
 pub(crate) struct Focus {
@@ -74,7 +77,7 @@ pub struct Arbiter {
     pulse: Pulse,
     boot: String,
     pub(crate) gate: Option<Link>,
-    door_record: Option<Box<[u8; 256]>>,
+    pub(crate) door_record: Option<Box<[u8; 256]>>,
     screen: Option<Owner>,
     courier: Option<Owner>,
     answers: BTreeMap<u64, Answer>,
@@ -88,6 +91,7 @@ pub struct Arbiter {
     pub(crate) recorded: Option<Id>,
     pub(crate) receipts: Receipts,
     pub(crate) repeats: Repeats,
+    stopping: Option<Instant>,
     revision: u64,
     /// The bus took no more signals: the screen was not told the last revision, or the courier not which call wants signalling.
     view_unsaid: bool,
@@ -123,6 +127,7 @@ impl Arbiter {
             recorded: None,
             receipts: Receipts::default(),
             repeats: Repeats::default(),
+            stopping: None,
             revision: 0,
             view_unsaid: false,
             route_unsaid: false,
@@ -178,14 +183,36 @@ impl Arbiter {
             let due = self.core.deadline().map(|at| Duration::from_millis(at.saturating_sub(now().mono_ms)));
             tokio::select! {
                 input = queue.recv() => match input {
-                    None | Some(Input::Stop) => return Ok(()),
+                    None => return Ok(()),
+                    Some(Input::Stop) => self.stop().await,
                     Some(Input::BusGone) => return Err(Fatal::Bus),
                     Some(input) => self.take(input).await?,
                 },
                 () = sleep(due.unwrap_or(TURN)), if due.is_some() => self.step(Event::Tick { fresh: random::id()? }).await,
                 _ = turn.tick() => self.turn().await?,
             }
+            if self.has_stopped() {
+                self.flush().await;
+                return Ok(());
+            }
         }
+    }
+
+    /// What goes on ends as by its person: doors shut, receipt written. Nothing new begins.
+    async fn stop(&mut self) {
+        tracing::info!("told to stop");
+        self.stopping.get_or_insert(Instant::now() + STOP_LIMIT);
+        self.step(Event::Stopping).await;
+    }
+
+    fn has_stopped(&self) -> bool {
+        let quiet = || self.core.call_kind() == parloir_core::call::Kind::Idle && self.receipts.safe();
+        self.stopping.is_some_and(|until| quiet() || Instant::now() >= until)
+    }
+
+    /// Waits for what the disk was told.
+    async fn flush(&self) {
+        let _ = timeout(DISK_LIMIT, self.store.ask(|_| Ok(()))).await;
     }
 
     /// What is done at least four times a second.
@@ -226,7 +253,7 @@ impl Arbiter {
                     self.step(Event::FocusDropped { owner }).await;
                 }
             }
-            // Both end the loop before they come here.
+            // The loop's own.
             Input::BusGone | Input::Stop => {}
         }
         Ok(())
@@ -344,76 +371,20 @@ impl Arbiter {
         self.step(Event::Call { call, fact }).await;
     }
 
-    fn forward_door_record(&self) {
-        if let (Some(gate), Some(record)) = (&self.gate, &self.door_record) {
-            gate.send(ToGate::DoorRecord { record: record.clone() }, None);
-        }
-    }
-
-    /// A body from the courier, or one that was kept.
-    async fn deliver(&mut self, kind: &str, body: Vec<u8>) -> Result<(), NotOpened> {
-        self.deliver_one(kind, body).await?;
-        if kind == Typ::Authority.name() {
-            for (typ, body) in self.documents.take_waiting() {
-                if let Err(no) = self.deliver_one(typ.name(), body).await {
-                    tracing::warn!(kind = typ.name(), code = no.code, hint = no.hint, "document dropped");
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn deliver_one(&mut self, kind: &str, body: Vec<u8>) -> Result<(), NotOpened> {
-        let clock = self.core.wall(now()).seconds().map_or(Clock::Untrusted, Clock::Unix);
-        match self.documents.open(kind, body, clock) {
-            Ok(Opened::DoorRecord(record)) => {
-                self.door_record = Some(record);
-                self.forward_door_record();
-                Ok(())
-            }
-            Ok(Opened::Waits) => Ok(()),
-            Ok(Opened::Again(call)) => match random::id() {
-                Ok(fresh) => self.judge(Event::AskAgain { call, fresh }, Keep::Nothing).await,
-                Err(refused) => Err(NotOpened { code: "Internal", hint: refused.to_string(), forged: None }),
-            },
-            Ok(Opened::Event(event, keep)) => {
-                for target in self.documents.recognise(&event) {
-                    self.step(Event::DenyRestored(target)).await;
-                }
-                self.judge(*event, keep).await
-            }
-            Err(no) => {
-                tracing::warn!(kind, code = no.code, hint = no.hint, "document refused");
-                if let Some(typ) = no.forged {
-                    self.step(Event::Unverified { typ }).await;
-                }
-                Err(no)
-            }
-        }
-    }
-
-    async fn judge(&mut self, event: Event, keep: Keep) -> Result<(), NotOpened> {
-        match self.step_keeping(event, keep).await {
-            None => Ok(()),
-            Some(code) => Err(NotOpened { code: code.name(), hint: code.hint().to_owned(), forged: None }),
-        }
-    }
-
     /// One event and all that follows from it.
     pub(crate) async fn step(&mut self, event: Event) {
         self.step_keeping(event, Keep::Nothing).await;
     }
 
     /// As [`Self::step`]; what the document brought is kept if the core takes it. Answers the core's refusal of the document, if there
-    /// is one; what a revocation refuses is the call, and the revocation was taken.
-    async fn step_keeping(&mut self, event: Event, keep: Keep) -> Option<Code> {
-        let revocation = matches!(event, Event::Deny(_));
+    /// is one.
+    pub(crate) async fn step_keeping(&mut self, event: Event, keep: Keep) -> Option<Code> {
         let mut events = VecDeque::from([event]);
         let (mut keep, mut refusal, mut changed) = (Some(keep), None, false);
         while let Some(event) = events.pop_front() {
             let effects = self.core.step(now(), event);
             if let Some(keep) = keep.take() {
-                refusal = effects.iter().find_map(refused).filter(|code| !revocation || *code == Code::DocumentSite);
+                refusal = self.core.verdict();
                 let admitted = |e: &Effect| matches!(e, Effect::Ledger(Entry::Admitted { .. } | Entry::Regranted { .. }));
                 let admitted = effects.iter().any(admitted);
                 if refusal.is_none() && (admitted || !matches!(keep, Keep::Grant(_))) {
@@ -429,17 +400,6 @@ impl Arbiter {
             self.announce();
         }
         refusal
-    }
-
-    fn keep(&mut self, keep: &Keep) {
-        self.documents.keep(keep);
-        let (typ, body, revision) = match keep {
-            Keep::Authority(keyring, body) => (Typ::Authority, body.clone(), keyring.authority().revision),
-            Keep::Policy(body, revision) => (Typ::Policy, body.clone(), *revision),
-            Keep::Nothing | Keep::Grant(_) => return,
-        };
-        tracing::info!(kind = typ.name(), revision, "document taken");
-        self.store.must("document", move |disk| disk.keep_document(typ.name(), &body, revision));
     }
 
     /// Tells the screen, and the log when the phase is another one.
@@ -523,13 +483,6 @@ impl Arbiter {
 /// Now, for the core.
 pub(crate) fn now() -> Now {
     Now { mono_ms: BootTime::now_ns() / 1_000_000 }
-}
-
-fn refused(effect: &Effect) -> Option<Code> {
-    match effect {
-        Effect::Ledger(Entry::Refused { code, .. }) => Some(*code),
-        _ => None,
-    }
 }
 
 /// One line for each fact, with fields that tools read.

@@ -164,6 +164,7 @@ impl Clerk {
                 Err(RecvTimeoutError::Timeout) => {
                     self.disk.retry();
                     self.catch_up();
+                    self.look_again();
                     self.restart.store(self.disk.wants_restart(), Ordering::Relaxed);
                 }
                 Err(RecvTimeoutError::Disconnected) => return self.catch_up(),
@@ -196,14 +197,17 @@ impl Clerk {
         }
     }
 
-    /// Whether the disk failed, so that the same may be tried again. Logs the first of a series of failures, and its end.
+    /// A job that had nothing to write proves nothing: the end of a series of failures is a write of its own.
+    fn look_again(&mut self) {
+        if self.failing && self.disk.ledger().and_then(Ledger::probe).is_ok() {
+            self.failing = false;
+            tracing::info!("the disk takes writes again");
+        }
+    }
+
+    /// Whether the disk failed, so that the same may be tried again. Logs the first of a series of failures.
     fn failed(&mut self, what: &'static str, done: &Result<(), LedgerError>) -> bool {
-        let Err(error) = done else {
-            if std::mem::take(&mut self.failing) {
-                tracing::info!(what, "the disk takes writes again");
-            }
-            return false;
-        };
+        let Err(error) = done else { return false };
         if error.is_unreadable() {
             self.disk.damaged(error);
         }

@@ -76,6 +76,7 @@ fn call(call: &core::Call) -> bus::Call {
         name: call.name.clone(),
         class: call.class.clone(),
         media: call.media.clone(),
+        incoming: call.incoming,
         seconds_left: call.seconds_left,
         seconds_counted: call.seconds_counted,
         camera: call.camera,

@@ -114,6 +114,8 @@ pub struct Call {
     pub class: String,
     /// `video` or `voice`: what was asked for; in `Ringing` what the caller wants.
     pub media: String,
+    /// The person is called, or answered; else they call.
+    pub incoming: bool,
     /// Seconds of the slot that are left; of the fair clock once `Live`.
     pub seconds_left: u32,
     /// Seconds counted so far.

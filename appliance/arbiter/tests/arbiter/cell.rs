@@ -12,6 +12,7 @@ use parloir_shell::fds;
 use parloir_wire::gate::ToGate;
 use parloir_wire::keys::{Key, KeyPress};
 use parloir_wire::lease::{Fact, ToCall};
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
@@ -32,6 +33,8 @@ pub struct Courier {
     pub bus: Connection,
     pub proxy: Courier1Proxy<'static>,
     sends: parloir_bus::proxy::SendStream,
+    /// Receipts that came while something else was waited for.
+    early: VecDeque<(u64, String, Vec<u8>)>,
     pub routes: parloir_bus::proxy::RouteStream,
 }
 
@@ -42,24 +45,35 @@ impl Courier {
         let proxy = Courier1Proxy::new(&bus).await.unwrap();
         let (sends, routes) = (proxy.receive_send().await.unwrap(), proxy.receive_route().await.unwrap());
         proxy.attach().await.unwrap();
-        Self { bus, proxy, sends, routes }
+        Self { bus, proxy, sends, early: VecDeque::new(), routes }
     }
 
     /// The next thing to carry: number, kind, body.
     pub async fn next(&mut self) -> (u64, String, Vec<u8>) {
+        match self.early.pop_front() {
+            Some(early) => early,
+            None => self.hear().await,
+        }
+    }
+
+    async fn hear(&mut self) -> (u64, String, Vec<u8>) {
         let signal = next(&mut self.sends).await;
         let args = signal.args().unwrap();
         (*args.id(), (*args.kind()).to_owned(), args.body().clone())
     }
 
-    /// The next thing of a kind; everything before it is acknowledged.
+    /// The next thing of a kind; everything before it but receipts is acknowledged.
     pub async fn next_of(&mut self, kind: &str) -> (u64, Vec<u8>) {
+        if let Some(at) = self.early.iter().position(|(_, is, _)| is == kind) {
+            let (id, _, body) = self.early.remove(at).unwrap();
+            return (id, body);
+        }
         loop {
-            let (id, is, body) = self.next().await;
-            if is == kind {
-                return (id, body);
+            match self.hear().await {
+                (id, is, body) if is == kind => return (id, body),
+                early if early.1 == "receipt" => self.early.push_back(early),
+                (id, _, _) => self.proxy.sent(id).await.unwrap(),
             }
-            self.proxy.sent(id).await.unwrap();
         }
     }
 
@@ -95,6 +109,18 @@ impl Cell {
     pub async fn ready(mut house: House) -> Self {
         house.start_arbiter().await;
         let gate = Gate::start(&house.gate_socket(), house.site.device.0).await;
+        Self::meet(house, gate).await
+    }
+
+    /// The same with an arbiter that was started again.
+    pub async fn again(mut self) -> Self {
+        self.house.start_arbiter().await;
+        drop(self.gate);
+        let gate = Gate::start(&self.house.gate_socket(), self.house.site.device.0).await;
+        Self::meet(self.house, gate).await
+    }
+
+    async fn meet(house: House, gate: Gate) -> Self {
         let courier = Courier::attach(&house).await;
         let bus = house.connect(UI).await;
         let screen = Calls1Proxy::new(&bus).await.unwrap();
@@ -103,18 +129,32 @@ impl Cell {
         let keys = Remote1Proxy::new(&bus).await.unwrap().focus().await.unwrap().into();
         let mut cell = Self { house, gate, courier, screen, bus, changes, view, keys, visitor: Visitor::new() };
         cell.deliver_retained().await;
-        cell.until("ready", |v| v.phase == Phase::Home && v.clock_trusted && v.online).await;
+        cell.until("ready", |v| v.phase != Phase::Starting && v.clock_trusted && v.online).await;
         cell
     }
 
-    /// As link does after it has attached and its broker is connected; answers the time request.
-    pub async fn deliver_retained(&mut self) {
+    /// The retained documents again, and a time request if there is one; a link that was started again does that.
+    pub async fn deliver_retained_again(&mut self) {
         let site = &self.house.site;
         self.courier.proxy.online(true).await.unwrap();
         self.courier.deliver("authority", &site.authority).await.unwrap();
         self.courier.deliver("policy", &site.policy_jws).await.unwrap();
         self.courier.deliver("door-record", &site.door_record).await.unwrap();
         self.courier.deliver("entitlement", &facility::entitlement(site, &site.person)).await.unwrap();
+    }
+
+    /// Another screen in the place of the one that left the bus.
+    pub async fn screen_again(&mut self) {
+        self.bus = self.house.connect(UI).await;
+        self.screen = Calls1Proxy::new(&self.bus).await.unwrap();
+        self.changes = self.screen.receive_changed().await.unwrap();
+        self.view = self.screen.attach().await.unwrap();
+        self.keys = Remote1Proxy::new(&self.bus).await.unwrap().focus().await.unwrap().into();
+    }
+
+    /// As link does after it has attached and its broker is connected; answers the time request.
+    pub async fn deliver_retained(&mut self) {
+        self.deliver_retained_again().await;
         let (id, body) = self.courier.next_of("time-request").await;
         self.courier.proxy.sent(id).await.unwrap();
         let request: serde_json::Value = serde_json::from_slice(&body).unwrap();
@@ -214,6 +254,17 @@ impl Cell {
         let statement = self.visitor.says(asked.ask.call, 1, true, false);
         self.courier.deliver("statement", &statement).await.unwrap();
         self.phase(Phase::Live).await;
+    }
+
+    /// Another second of a visit: both ends say that they decode.
+    pub async fn goes_on(&self, asked: &Asked, count: u64) {
+        asked.call.say(&Fact::Progress(parloir_wire::lease::Progress {
+            at_ns: parloir_shell::BootTime::now_ns(),
+            frames_decoded: 30 * count,
+            ..Default::default()
+        }));
+        let says = self.visitor.says(asked.ask.call, count, true, false);
+        self.courier.deliver("statement", &says).await.unwrap();
     }
 }
 

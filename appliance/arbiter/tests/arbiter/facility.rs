@@ -4,11 +4,12 @@
 
 use parloir_issuer::{Secret, Site, sign, ticket};
 use parloir_pass::{
-    Ask, Beat, Bytes32, Class, Deny, DenyTarget, Document, Entitlement, Grant, Id, Parcel, Party, Receipt, Route, Statement,
-    Time, Typ, VERSION,
+    Ask, Beat, Bytes32, Class, Deny, DenyTarget, Document, Entitlement, Grant, Id, Media, Parcel, Party, Receipt, Ring, Route,
+    Statement, Time, Typ, VERSION,
 };
 use parloir_seal::{PublicKey, jws, random, sealed};
 use parloir_wire::ticket::{Kind, Ticket};
+use std::time::SystemTime;
 
 /// The visitor: a certificate's fingerprint and a statement key.
 pub struct Visitor {
@@ -92,6 +93,14 @@ pub fn time(site: &Site, nonce: Id, unix_ms: i64) -> Vec<u8> {
 
 pub fn beat(site: &Site, grant: Id, count: u64) -> Vec<u8> {
     sign(&Beat { v: VERSION, device: site.device, grant, count }, &site.grant).unwrap().into_bytes()
+}
+
+/// Ana rings now.
+pub fn ring(site: &Site) -> Ring {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    let (device, ring) = (site.device, random::id().unwrap());
+    let (person, ana) = (site.person.person, &site.person.contacts[0]);
+    Ring { v: VERSION, site: site.site, device, ring, person, contact: ana.id, class: ana.class, media: Media::Video, at: now }
 }
 
 pub fn deny(site: &Site, target: DenyTarget, code: &str) -> Vec<u8> {

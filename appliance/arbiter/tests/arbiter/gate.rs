@@ -156,6 +156,16 @@ impl Call {
         }
     }
 
+    /// The next message but `Hold`, which follows what each end decodes.
+    pub async fn next_but_holds(&self) -> (ToCall, Vec<OwnedFd>) {
+        loop {
+            match self.next().await {
+                (ToCall::Hold { .. }, _) => {}
+                other => return other,
+            }
+        }
+    }
+
     /// Tells the arbiter a fact.
     pub fn say(&self, fact: &Fact) {
         fds::send(&self.end, &fact.encode(), &[]).unwrap();

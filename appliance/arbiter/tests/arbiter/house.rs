@@ -21,6 +21,9 @@ pub const ARBITER: u32 = 901;
 pub const UI: u32 = 902;
 pub const LINK: u32 = 903;
 pub const STRANGER: u32 = 904;
+pub const GATE: u32 = 905;
+pub const CALL: u32 = 906;
+pub const UPDATER: u32 = 907;
 /// Longest that any step of a test may take.
 pub const LIMIT: Duration = Duration::from_secs(10);
 const INSIDE: &str = "PARLOIR_TEST_INSIDE";
@@ -118,6 +121,25 @@ impl House {
         child.wait().unwrap();
     }
 
+    /// Waits until the arbiter has ended by itself; answers whether it says that all is well.
+    pub async fn ended(&mut self) -> bool {
+        let start = Instant::now();
+        let mut child = self.arbiter.take().unwrap();
+        loop {
+            if let Some(status) = child.try_wait().unwrap() {
+                return status.success();
+            }
+            assert!(start.elapsed() < LIMIT, "the arbiter does not end:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Asks the arbiter to stop, as the service manager does.
+    pub fn terminate_arbiter(&self) {
+        let pid = nix::unistd::Pid::from_raw(self.arbiter_pid().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    }
+
     pub fn arbiter_pid(&self) -> u32 {
         self.arbiter.as_ref().unwrap().id()
     }
@@ -173,7 +195,9 @@ fn own(path: &Path, uid: u32) {
 
 /// A passwd and a group with our users over the machine's own, in this namespace only.
 fn users(dir: &Path) {
-    let names = [("parloir-arbiter", ARBITER), ("parloir-ui", UI), ("parloir-link", LINK), ("stranger", STRANGER)];
+    let roles = [("arbiter", ARBITER), ("ui", UI), ("link", LINK), ("gate", GATE), ("call", CALL), ("updater", UPDATER)];
+    let mut names = roles.map(|(role, id)| (format!("parloir-{role}"), id)).to_vec();
+    names.push(("stranger".to_owned(), STRANGER));
     let mut passwd = "root:x:0:0:root:/:/bin/false\n".to_owned();
     let mut group = "root:x:0:\n".to_owned();
     for (name, id) in names {
@@ -205,7 +229,8 @@ fn start_bus(dir: &Path) -> Child {
     std::fs::write(&path, config).unwrap();
     let mut command = Command::new("dbus-daemon");
     command.args(["--nofork", "--nopidfile", "--nosyslog", "--config-file"]).arg(path);
-    let bus = command.spawn().expect("dbus-daemon is installed");
+    // It tells of each caller that it holds back, thousands of times in some tests.
+    let bus = command.stderr(Stdio::null()).spawn().expect("dbus-daemon is installed");
     let start = Instant::now();
     while UnixStream::connect(dir.join("bus/socket")).is_err() {
         assert!(start.elapsed() < LIMIT, "the bus does not come up");

@@ -10,10 +10,14 @@ mod house;
 
 mod callers;
 mod contract;
+mod disk;
 mod endings;
 mod hostile;
+mod methods;
 mod path;
 #[allow(unsafe_code, reason = "pidfd_open has no wrapper")]
 mod real_gate;
 mod refusals;
+mod restarts;
+mod states;
 mod stored;
