@@ -43,8 +43,23 @@ impl From<Code> for Refusal {
     }
 }
 
+/// Where a code appears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// As the error of a call of `Calls1` or `Remote1`: the screen's.
+    Calls,
+    /// As the error of a call of `Courier1`: what was delivered was refused.
+    Courier,
+    /// As the outcome that the screen shows.
+    Screen,
+    /// In the ledger.
+    Ledger,
+    /// In a message to the facility: `ring`, `ended`, and the receipt's `reason`.
+    Facility,
+}
+
 macro_rules! table {
-    ($(#[$doc:meta])* $kind:ident, $prefix:literal { $($name:ident, $rule:literal, $hint:literal;)+ }) => {
+    ($(#[$doc:meta])* $kind:ident, $prefix:literal { $($name:ident, $rule:literal, [$($place:ident),+], $hint:literal;)+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum $kind { $(#[doc = $hint] $name,)+ }
@@ -66,6 +81,11 @@ macro_rules! table {
             pub const fn sentence(self) -> &'static str {
                 match self { $(Self::$name => concat!($prefix, stringify!($name))),+ }
             }
+            /// Where it appears.
+            #[must_use]
+            pub const fn places(self) -> &'static [Place] {
+                match self { $(Self::$name => &[$(Place::$place),+]),+ }
+            }
             /// For the operator: what is wrong and what to do.
             #[must_use]
             pub const fn hint(self) -> &'static str {
@@ -83,87 +103,87 @@ macro_rules! table {
 table! {
     /// Why something was refused.
     Code, "refused-" {
-        NotScreen, "one-screen", "The caller is not the screen that attached last; let it call Attach.";
-        NoFreshKey, "key-consent", "The serial is no OK press that was routed to this caller within the last second, or it was used; press OK again.";
-        Busy, "one-call", "Another call is not over yet; wait for its end.";
-        DoorsNotShut, "one-lease", "Gate has not said that the doors of the last call are shut; wait, then look at gate's journal.";
-        GateAbsent, "gate", "Gate is not connected; look at parloir-gate.service.";
-        GateForeign, "gate", "Gate says that it is another box; look at both command lines.";
-        Offline, "online", "The broker is not connected; look at parloir-link.service and the network.";
-        NotReady, "documents", "Authority, policy or entitlement has not come yet; look at the facility's retained documents.";
-        NoContact, "contact-list", "The entitlement names no such contact.";
-        NotOutgoing, "contact-direction", "The entitlement lets this contact only call in.";
-        MediaNotAllowed, "contact-media", "Entitlement or policy allows this contact sound only.";
-        ClassNotAllowed, "class", "The policy has no rule for this class of call, or no grant key may sign for it.";
-        OutsideWindow, "contact-hours", "Now is in none of the contact's windows.";
-        Denied, "deny", "A signed revocation names this person, contact, box or grant.";
-        Stopping, "stopping", "The arbiter is being stopped; nothing new begins until it is started again.";
-        NoCall, "one-call", "There is no call to which this could apply.";
-        NotIncoming, "contact-direction", "The entitlement does not let this contact call in.";
-        NoScreen, "one-screen", "No screen is attached that could ring; look at parloir-ui.service.";
-        ClockUnknown, "clock", "No facility has told the time since the start, so nobody can say whether a ring is fresh.";
-        RingOld, "freshness", "The ring was sent more than 60 s ago, or in the future; compare the facility's clock.";
-        RingStray, "freshness", "This ring came before; a box rings once for it.";
-        RingMissed, "ring", "Nobody answered within 45 s.";
-        RingDeclined, "ring", "The person declined.";
-        CallerGone, "ring", "The caller gave up, or staff stopped the call, before anybody answered.";
-        AgainStray, "regrant", "A hint to ask again came for no call of now, too soon after another, or once too often; it was dropped.";
-        NoAnswer, "freshness", "Nobody answered within 60 s.";
-        VisitorDeclined, "visitor", "The visitor declined.";
-        VisitorAbsent, "visitor", "The visitor is not there.";
-        NotEntitled, "facility", "The facility says that the person is not entitled to this visit now.";
-        NoBooking, "facility", "The facility has no booking for this visit.";
-        FacilityRefused, "facility", "The facility refused, with a code that this release does not know.";
-        GrantNotGenuine, "signature", "A grant came whose seal, signature, role or form is wrong.";
-        GrantStray, "freshness", "A grant came that answers no pending question; it was dropped.";
-        GrantKey, "authority", "The grant's key may not sign for this class or its date is over.";
-        GrantDevice, "binding", "The grant names another site or box.";
-        GrantPerson, "binding", "The grant names another person.";
-        GrantContact, "binding", "The grant names another contact.";
-        GrantClass, "binding", "The grant names another class.";
-        GrantMedia, "binding", "The grant names other media than were asked for.";
-        GrantCertificate, "binding", "The grant names another certificate of this box, or another call.";
-        GrantParties, "parties", "The grant names no party, more than three, or one twice.";
-        GrantDuration, "longest", "The grant's durations are zero or longer than entitlement, policy or key allow.";
-        GrantRecording, "recording", "The grant says recorded or watched where the policy forbids it.";
-        GrantPrice, "price", "The grant's price is not the policy's.";
-        GrantRoute, "route", "The grant's route is not offered by this release.";
-        GrantRelay, "relays", "The grant names no relay, or one that is not in the policy.";
-        GrantDirect, "relays", "The grant allows direct candidates, which only a bench may.";
-        GrantTicket, "ticket", "The ticket in the grant does not match the grant.";
-        TicketRefused, "ticket", "Gate refused the ticket; look at gate's journal.";
-        NoDoorKey, "door-record", "Gate has no valid door key record; look at the retained door record.";
-        Storage, "storage", "What must be on the disk before a door opens could not be written; look at the space and the health of the disk.";
-        NoDevice, "doors", "Camera or microphone could not be opened; look at the cables and gate's journal.";
-        CallNotStarted, "call-process", "The call process could not be started or died before the visit.";
-        DocumentSite, "binding", "A document names another site or box; it was dropped.";
-        DocumentOld, "revision", "A document has a lower revision than one seen before; it was dropped.";
-        DocumentForged, "signature", "A document came whose seal, signature, role or form is wrong; it was dropped.";
-        TimeStray, "freshness", "A time statement answers no pending request; it was dropped.";
-        BeatStray, "freshness", "A beat names no live grant or an old count; it was dropped.";
-        StatementStray, "freshness", "A visitor's statement names no live call or party, or an old count; it was dropped.";
-        Internal, "fail-closed", "A defect of this software; everything was shut. Report it with the diagnostics export.";
+        NotScreen, "one-screen", [Calls, Ledger], "The caller is not the screen that attached last; let it call Attach.";
+        NoFreshKey, "key-consent", [Calls, Screen, Ledger, Facility], "The serial is no OK press that was routed to this caller within the last second, or it was used; press OK again.";
+        Busy, "one-call", [Calls, Courier, Ledger, Facility], "Another call is not over yet; wait for its end.";
+        DoorsNotShut, "one-lease", [Calls, Courier, Screen, Ledger, Facility], "Gate has not said that the doors of the last call are shut; wait, then look at gate's journal.";
+        GateAbsent, "gate", [Calls, Courier, Screen, Ledger, Facility], "Gate is not connected; look at parloir-gate.service.";
+        GateForeign, "gate", [Ledger], "Gate says that it is another box; look at both command lines.";
+        Offline, "online", [Calls, Courier, Screen, Ledger, Facility], "The broker is not connected; look at parloir-link.service and the network.";
+        NotReady, "documents", [Calls, Courier, Screen, Ledger, Facility], "Authority, policy or entitlement has not come yet; look at the facility's retained documents.";
+        NoContact, "contact-list", [Calls, Courier, Screen, Ledger, Facility], "The entitlement names no such contact.";
+        NotOutgoing, "contact-direction", [Calls, Screen, Ledger], "The entitlement lets this contact only call in.";
+        MediaNotAllowed, "contact-media", [Calls, Courier, Screen, Ledger, Facility], "Entitlement or policy allows this contact sound only.";
+        ClassNotAllowed, "class", [Calls, Courier, Screen, Ledger, Facility], "The policy has no rule for this class of call, or no grant key may sign for it.";
+        OutsideWindow, "contact-hours", [Calls, Courier, Screen, Ledger, Facility], "Now is in none of the contact's windows.";
+        Denied, "deny", [Calls, Courier, Screen, Ledger, Facility], "A signed revocation names this person, contact, box or grant.";
+        Stopping, "stopping", [Calls, Courier, Screen, Ledger, Facility], "The arbiter is being stopped; nothing new begins until it is started again.";
+        NoCall, "one-call", [Calls, Courier, Ledger], "There is no call to which this could apply.";
+        NotIncoming, "contact-direction", [Calls, Courier, Screen, Ledger, Facility], "The entitlement does not let this contact call in.";
+        NoScreen, "one-screen", [Courier, Ledger, Facility], "No screen is attached that could ring; look at parloir-ui.service.";
+        ClockUnknown, "clock", [Courier, Ledger, Facility], "No facility has told the time since the start, so nobody can say whether a ring is fresh.";
+        RingOld, "freshness", [Courier, Ledger, Facility], "The ring was sent more than 60 s ago, or in the future; compare the facility's clock.";
+        RingStray, "freshness", [Courier, Ledger], "This ring came before; a box rings once for it.";
+        RingMissed, "ring", [Screen, Ledger, Facility], "Nobody answered within 45 s.";
+        RingDeclined, "ring", [Ledger, Facility], "The person declined.";
+        CallerGone, "ring", [Screen, Ledger, Facility], "The caller gave up, or staff stopped the call, before anybody answered.";
+        AgainStray, "regrant", [Courier, Ledger], "A hint to ask again came for no call of now, too soon after another, or once too often; it was dropped.";
+        NoAnswer, "freshness", [Screen, Ledger, Facility], "Nobody answered within 60 s.";
+        VisitorDeclined, "visitor", [Screen, Ledger, Facility], "The visitor declined.";
+        VisitorAbsent, "visitor", [Screen, Ledger, Facility], "The visitor is not there.";
+        NotEntitled, "facility", [Screen, Ledger, Facility], "The facility says that the person is not entitled to this visit now.";
+        NoBooking, "facility", [Screen, Ledger, Facility], "The facility has no booking for this visit.";
+        FacilityRefused, "facility", [Screen, Ledger, Facility], "The facility refused, with a code that this release does not know.";
+        GrantNotGenuine, "signature", [Courier, Screen, Ledger, Facility], "A grant came whose seal, signature, role or form is wrong.";
+        GrantStray, "freshness", [Courier, Screen, Ledger, Facility], "A grant came that answers no pending question; it was dropped.";
+        GrantKey, "authority", [Courier, Screen, Ledger, Facility], "The grant's key may not sign for this class or its date is over.";
+        GrantDevice, "binding", [Courier, Screen, Ledger, Facility], "The grant names another site or box.";
+        GrantPerson, "binding", [Courier, Screen, Ledger, Facility], "The grant names another person.";
+        GrantContact, "binding", [Courier, Screen, Ledger, Facility], "The grant names another contact.";
+        GrantClass, "binding", [Courier, Screen, Ledger, Facility], "The grant names another class.";
+        GrantMedia, "binding", [Courier, Screen, Ledger, Facility], "The grant names other media than were asked for.";
+        GrantCertificate, "binding", [Courier, Screen, Ledger, Facility], "The grant names another certificate of this box, or another call.";
+        GrantParties, "parties", [Courier, Screen, Ledger, Facility], "The grant names no party, more than three, or one twice.";
+        GrantDuration, "longest", [Courier, Screen, Ledger, Facility], "The grant's durations are zero or longer than entitlement, policy or key allow.";
+        GrantRecording, "recording", [Courier, Screen, Ledger, Facility], "The grant says recorded or watched where the policy forbids it.";
+        GrantPrice, "price", [Courier, Screen, Ledger, Facility], "The grant's price is not the policy's.";
+        GrantRoute, "route", [Courier, Screen, Ledger, Facility], "The grant's route is not offered by this release.";
+        GrantRelay, "relays", [Courier, Screen, Ledger, Facility], "The grant names no relay, or one that is not in the policy.";
+        GrantDirect, "relays", [Courier, Screen, Ledger, Facility], "The grant allows direct candidates, which only a bench may.";
+        GrantTicket, "ticket", [Courier, Screen, Ledger, Facility], "The ticket in the grant does not match the grant.";
+        TicketRefused, "ticket", [Screen, Ledger, Facility], "Gate refused the ticket; look at gate's journal.";
+        NoDoorKey, "door-record", [Screen, Ledger, Facility], "Gate has no valid door key record; look at the retained door record.";
+        Storage, "storage", [Calls, Screen, Ledger, Facility], "What must be on the disk before a door opens could not be written; look at the space and the health of the disk.";
+        NoDevice, "doors", [Screen, Ledger, Facility], "Camera or microphone could not be opened; look at the cables and gate's journal.";
+        CallNotStarted, "call-process", [Screen, Ledger, Facility], "The call process could not be started or died before the visit.";
+        DocumentSite, "binding", [Courier, Ledger], "A document names another site or box; it was dropped.";
+        DocumentOld, "revision", [Courier, Ledger], "A document has a lower revision than one seen before; it was dropped.";
+        DocumentForged, "signature", [Courier, Ledger], "A document came whose seal, signature, role or form is wrong; it was dropped.";
+        TimeStray, "freshness", [Courier, Ledger], "A time statement answers no pending request; it was dropped.";
+        BeatStray, "freshness", [Courier, Ledger], "A beat names no live grant or an old count; it was dropped.";
+        StatementStray, "freshness", [Courier, Ledger], "A visitor's statement names no live call or party, or an old count; it was dropped.";
+        Internal, "fail-closed", [Calls, Courier, Screen, Ledger, Facility], "A defect of this software; everything was shut. Report it with the diagnostics export.";
     }
 }
 
 table! {
     /// Why a call that was asked for ended.
     EndReason, "ended-" {
-        PersonEnded, "person", "The person ended it.";
-        VisitorLeft, "visitor", "The visitor left.";
-        SlotOver, "slot", "The counted time of the slot was used.";
-        LeaseOver, "lease", "The longest time that the doors may be open is over.";
-        Revoked, "deny", "A signed revocation came during the visit.";
-        BeatMissing, "renewal", "The facility's renewals stopped for longer than the class's grace.";
-        MediaLost, "held", "Media stopped and did not come back within 60 s.";
-        NeverConnected, "joining", "After the grant the two ends did not see each other within 60 s.";
-        FarCertificate, "far-certificate", "The far end's certificate is not the one that the grant names; nothing was sent or shown.";
-        CallFailed, "call-process", "The call process died more often than it may be started again.";
-        GateLost, "gate", "Gate was lost; it shuts every door by itself.";
-        GateShut, "gate", "Gate shut the doors by its own rule.";
-        ScreenGone, "screen", "The screen was gone for longer than 5 s.";
-        BoxStopped, "stopping", "The box was stopped or restarted in order, during the visit.";
-        PowerLost, "power", "The box lost power or was restarted during the visit.";
-        Fault, "fault", "The arbiter stopped during the visit.";
+        PersonEnded, "person", [Screen, Ledger, Facility], "The person ended it.";
+        VisitorLeft, "visitor", [Screen, Ledger, Facility], "The visitor left.";
+        SlotOver, "slot", [Screen, Ledger, Facility], "The counted time of the slot was used.";
+        LeaseOver, "lease", [Screen, Ledger, Facility], "The longest time that the doors may be open is over.";
+        Revoked, "deny", [Screen, Ledger, Facility], "A signed revocation came during the visit.";
+        BeatMissing, "renewal", [Screen, Ledger, Facility], "The facility's renewals stopped for longer than the class's grace.";
+        MediaLost, "held", [Screen, Ledger, Facility], "Media stopped and did not come back within 60 s.";
+        NeverConnected, "joining", [Screen, Ledger, Facility], "After the grant the two ends did not see each other within 60 s.";
+        FarCertificate, "far-certificate", [Screen, Ledger, Facility], "The far end's certificate is not the one that the grant names; nothing was sent or shown.";
+        CallFailed, "call-process", [Screen, Ledger, Facility], "The call process died more often than it may be started again.";
+        GateLost, "gate", [Screen, Ledger, Facility], "Gate was lost; it shuts every door by itself.";
+        GateShut, "gate", [Screen, Ledger, Facility], "Gate shut the doors by its own rule.";
+        ScreenGone, "screen", [Screen, Ledger, Facility], "The screen was gone for longer than 5 s.";
+        BoxStopped, "stopping", [Screen, Ledger, Facility], "The box was stopped or restarted in order, during the visit.";
+        PowerLost, "power", [Screen, Ledger, Facility], "The box lost power or was restarted during the visit.";
+        Fault, "fault", [Screen, Ledger, Facility], "The arbiter stopped during the visit.";
     }
 }

@@ -2,7 +2,7 @@
 //! Never: a word that is not in the code.
 //! Called by: the tests that compare the documents, parloirctl.
 
-use crate::refusal::{Code, EndReason};
+use crate::refusal::{Code, EndReason, Place};
 use crate::{call, camera, remote};
 use std::fmt::Write as _;
 
@@ -53,18 +53,35 @@ pub fn markdown() -> String {
 pub fn refusals() -> String {
     let mut out = String::from(
         "# Codes\n\nPrinted by `parloir_core::tables::refusals()`; a test compares. To print them anew: \
-         `UPDATE=1 cargo test -p parloir-core --test docs`.\n\nA code never changes its meaning. On the bus it stands behind \
-         `org.parloir.Error.`, in a receipt in `reason`, in the view in `outcome.code`. The person's sentence stands under the key in \
-         `ui/lang`.\n\n## Refusals\n\n| Code | Sentence | Rule | For the operator |\n| --- | --- | --- | --- |\n",
+         `UPDATE=1 cargo test -p parloir-core --test docs`.\n\nA code never changes its meaning. The person's sentence stands under the key \
+         in `ui/lang`. Where a code appears:\n\n- **error**: as the D-Bus error `org.parloir.Error.<Code>` of a call of `Calls1` or \
+         `Remote1`;\n- **courier**: as that error of a call of `Courier1`: what was delivered was refused;\n- **screen**: in the view's \
+         `outcome.code`, until dismissed;\n- **ledger**: in the box's ledger;\n- **facility**: in a message of the kinds `ring` and \
+         `ended`, and in a receipt's `reason`.\n\nThe random walk of core's tests sees no code at another place. Codes of documents that \
+         did not verify, and of bus calls without form, are the arbiter's and seal's own.\n\n## Refusals\n\n\
+         | Code | Sentence | Rule | Appears | For the operator |\n| --- | --- | --- | --- | --- |\n",
     );
     for code in Code::ALL {
-        let _ = writeln!(out, "| `{}` | `{}` | `{}` | {} |", code.name(), code.sentence(), code.rule(), code.hint());
+        let (name, places) = (code.name(), appears(code.places()));
+        let _ = writeln!(out, "| `{name}` | `{}` | `{}` | {places} | {} |", code.sentence(), code.rule(), code.hint());
     }
-    out.push_str("\n## Ends\n\n| Code | Sentence | Rule | Meaning |\n| --- | --- | --- | --- |\n");
+    out.push_str("\n## Ends\n\n| Code | Sentence | Rule | Appears | Meaning |\n| --- | --- | --- | --- | --- |\n");
     for reason in EndReason::ALL {
-        let _ = writeln!(out, "| `{}` | `{}` | `{}` | {} |", reason.name(), reason.sentence(), reason.rule(), reason.hint());
+        let (name, places) = (reason.name(), appears(reason.places()));
+        let _ = writeln!(out, "| `{name}` | `{}` | `{}` | {places} | {} |", reason.sentence(), reason.rule(), reason.hint());
     }
     out
+}
+
+fn appears(places: &[Place]) -> String {
+    let word = |place: &Place| match place {
+        Place::Calls => "error",
+        Place::Courier => "courier",
+        Place::Screen => "screen",
+        Place::Ledger => "ledger",
+        Place::Facility => "facility",
+    };
+    places.iter().map(word).collect::<Vec<_>>().join(", ")
 }
 
 fn names<T>(all: &[T], of: impl Fn(&T) -> (&'static str, &'static str)) -> Names {

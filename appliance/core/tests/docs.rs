@@ -3,6 +3,9 @@
 //! Called by: cargo test; `UPDATE=1` writes the documents anew.
 #![allow(clippy::disallowed_methods, reason = "a test may read its surroundings; the core may not")]
 
+mod bed;
+mod losses;
+
 use std::path::Path;
 
 fn compare(name: &str, printed: &str) {
@@ -16,7 +19,7 @@ fn compare(name: &str, printed: &str) {
 
 #[test]
 fn tables_equal_the_code() {
-    compare("tables.md", &parloir_core::tables::markdown());
+    compare("tables.md", &(parloir_core::tables::markdown() + &losses::markdown()));
 }
 
 #[test]

@@ -15,7 +15,7 @@ mod world;
 use bed::*;
 use parloir_core::call::{Cause, Kind};
 use parloir_core::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use world::{Dice, World};
 
 fn env(name: &str, or: u64) -> u64 {
@@ -61,14 +61,21 @@ fn a_million_random_events_break_no_invariant() {
     let steps = 1000;
     let mut rows = BTreeMap::new();
     let (mut done, mut effects, mut number) = (0, 0, 0_u64);
+    let mut seen = BTreeSet::new();
     while done < events {
         let this = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number);
         let walked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(this, steps, &mut rows)));
         let world = walked.unwrap_or_else(|_| panic!("SEED={seed}: run {number} (dice {this}) broke; see above"));
+        seen.extend(world.seen.iter().copied());
         (done, effects, number) = (done + world.log.len() as u64, effects + world.effects, number + 1);
     }
     let live: u64 = rows.iter().filter(|((kind, _), _)| kind.opens_doors()).map(|(_, n)| n).sum();
     println!("SEED={seed}: {live} causes in open doors; {done} events, {effects} effects, {} rows used", rows.len());
+    for (name, place) in seen {
+        let code = Code::from_name(name).map(Code::places);
+        let places = code.or(EndReason::from_name(name).map(EndReason::places)).expect("a code of the printed list");
+        assert!(places.contains(&place), "{name} was seen at {place:?}, which docs/refusals.md does not say");
+    }
     if std::env::var_os("EVENTS").is_none() {
         covered(&rows);
     }

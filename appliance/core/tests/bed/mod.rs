@@ -113,6 +113,8 @@ pub struct Bed {
     pub beats: u64,
     pub admitted: u64,
     pub decoded_ms: u64,
+    /// What lies on the disk of a visit that nobody closed.
+    pub last_record: Option<Receipt>,
 }
 
 /// What the effects hold that a test wants to see.
@@ -150,7 +152,18 @@ impl Bed {
     /// A box that knows nothing.
     pub fn bare() -> Self {
         let state = State::new(settings());
-        Self { state, now: 1_000_000, serial: 0, requests: 0, calls: 0, count: 0, beats: 0, admitted: 0, decoded_ms: 0 }
+        Self {
+            state,
+            now: 1_000_000,
+            serial: 0,
+            requests: 0,
+            calls: 0,
+            count: 0,
+            beats: 0,
+            admitted: 0,
+            decoded_ms: 0,
+            last_record: None,
+        }
     }
 
     /// Documents, gate, network and screen are here; the clock is believed.
@@ -174,7 +187,15 @@ impl Bed {
     }
 
     pub fn step(&mut self, event: Event) -> Vec<Effect> {
-        self.state.step(Now { mono_ms: self.now }, event)
+        let effects = self.state.step(Now { mono_ms: self.now }, event);
+        for effect in &effects {
+            match effect {
+                Effect::OpenVisitRecord { receipt } => self.last_record = Some((**receipt).clone()),
+                Effect::CloseVisitRecord { .. } => self.last_record = None,
+                _ => {}
+            }
+        }
+        effects
     }
 
     pub fn time_said(&mut self, unix: i64) {

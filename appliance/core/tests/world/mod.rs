@@ -3,11 +3,13 @@
 //! Called by: walk.rs.
 
 mod chaos;
+mod places;
 mod watch;
 
 use crate::bed::*;
 use crate::twin::Twin;
 use parloir_core::call::{Cause, Kind};
+use parloir_core::refusal::Place;
 use parloir_core::*;
 use parloir_pass::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -63,6 +65,8 @@ pub struct World {
     pub beats: u64,
     pub decoded_ms: u64,
     pub mood: Mood,
+    /// Where each code was seen.
+    pub seen: BTreeSet<(&'static str, Place)>,
     pub stopped: bool,
     /// When the call process spoke last.
     pub spoke: u64,
@@ -112,6 +116,7 @@ impl World {
             beats: 0,
             decoded_ms: 0,
             mood,
+            seen: BTreeSet::new(),
             stopped: false,
             spoke: 0,
             log: Vec::new(),

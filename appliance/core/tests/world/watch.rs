@@ -39,6 +39,7 @@ impl World {
         self.compare(then.min(heard).min(unheard), heard.max(then + self.now - at), &effects);
         self.counted = (self.twin.counted_ms(self.now), self.now);
         self.listen(&event, &effects);
+        self.note_places(&event, &effects);
     }
 
     /// `least`, `most`: what can have been counted, milliseconds, if the visit ended in this step (perhaps by a deadline before the event).
