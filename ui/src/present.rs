@@ -43,8 +43,6 @@ pub struct Shown {
     pub call: Call,
     /// Id of the ring or the call.
     pub call_id: String,
-    /// Contact id of the call.
-    pub call_contact: String,
     /// The last call's end.
     pub outcome: Outcome,
     /// What can be chosen, from the left; empty on screens whose choices are people or keys.
@@ -96,7 +94,6 @@ pub fn present(view: &view::View, boot_ms: i64) -> Shown {
         next: view.next_visit.as_ref().map(|b| visit(b, view, &hue, &clock)).unwrap_or_default(),
         call: view.call.as_ref().map(|c| call(c, view.phase, hue(&c.contact))).unwrap_or_default(),
         call_id: view.call.as_ref().map(|c| c.id.clone()).unwrap_or_default(),
-        call_contact: view.call.as_ref().map(|c| c.contact.clone()).unwrap_or_default(),
         outcome: view.outcome.as_ref().map(|o| outcome(o, hue(&o.contact), possible, &clock)).unwrap_or_default(),
         outcome_contact: view.outcome.as_ref().map(|o| o.contact.clone()).unwrap_or_default(),
         choices,
@@ -182,8 +179,7 @@ fn call(call: &view::Call, phase: view::Phase, hue: i32) -> Call {
     Call {
         person: person(&call.name, hue),
         class: class(&call.class),
-        // The screen knows it, having seen the ring (screen.rs).
-        incoming: phase == view::Phase::Ringing,
+        incoming: call.incoming,
         sound_only: call.media == "voice",
         camera: call.camera,
         microphone: call.microphone,

@@ -186,8 +186,14 @@ fn an_outcome_offers_only_what_would_be_asked() {
 #[test]
 fn a_ring_says_who_and_how_and_offers_what_the_caller_wants() {
     let ring = |media: &str| {
-        let call =
-            Call { id: "5e".into(), class: "lawyer".into(), media: media.into(), price: "2 €".into(), ..Call::default() };
+        let call = Call {
+            id: "5e".into(),
+            class: "lawyer".into(),
+            media: media.into(),
+            price: "2 €".into(),
+            incoming: true,
+            ..Call::default()
+        };
         present(&View { phase: Phase::Ringing, call: Some(call), ..home(vec![]) }, WALL)
     };
     let (video, voice) = (ring("video"), ring("voice"));

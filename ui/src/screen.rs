@@ -100,7 +100,6 @@ impl Stage {
     pub fn tick(&mut self, boot_ms: i64) {
         let now_ns = BootTime::now_ns();
         let mut new = self.view.as_ref().map_or_else(|| self.without_arbiter(), |view| present(view, boot_ms));
-        new.call.incoming |= self.was_incoming(&new);
         let scene = scene(&new) != scene(&self.shown);
         new.slow = new.screen == Screen::Starting && !scene && now_ns.saturating_sub(self.since_ns) > SLOW_NS;
         let focus = if scene { Focus::first(&new) } else { self.focus.kept(&self.shown, &new) };
@@ -119,12 +118,6 @@ impl Stage {
 
     fn without_arbiter(&self) -> Shown {
         Shown { lost: self.met, ..Shown::default() }
-    }
-
-    /// Who was called is not told that they call: the view says so only while it rings.
-    fn was_incoming(&self, new: &Shown) -> bool {
-        let follows = matches!(new.screen, Screen::Asking | Screen::Joining);
-        follows && self.shown.call.incoming && self.shown.call_contact == new.call_contact
     }
 
     /// Which screen stands.
