@@ -63,6 +63,9 @@ pub enum Event {
     },
 }
 
+/// The number of the pipeline that outlives the sessions: it is always heard.
+pub const CAPTURE: u32 = 0;
+
 /// The telling end; the number says which pipeline tells.
 #[derive(Clone)]
 pub struct Post {
@@ -96,10 +99,10 @@ impl Events {
     pub fn fd(&self) -> BorrowedFd<'_> {
         self.wake.as_fd()
     }
-    /// The next event of pipeline number `pipeline`; those of others are dropped.
+    /// The next event of capture or of session number `pipeline`; those of sessions before it are dropped.
     pub fn next(&self, pipeline: u32) -> Option<Event> {
         let _ = self.wake.read();
-        self.receiver.try_iter().find(|(from, _)| *from == pipeline).map(|(_, event)| event)
+        self.receiver.try_iter().find(|(from, _)| *from == pipeline || *from == CAPTURE).map(|(_, event)| event)
     }
 }
 

@@ -2,9 +2,9 @@
 //! Never: decodes, judges a certificate, or outlives its lease.
 //! Called by: main.
 
-use crate::events::{Event, Events, Offer};
+use crate::events::{CAPTURE, Event, Events, Offer};
 use crate::lease::{LeaseError, Socket};
-use crate::pipeline::{Identity, Pipeline, PipelineError, Screen, Source};
+use crate::pipeline::{Capture, Identity, Pipeline, PipelineError, Screen, Source};
 use crate::plan::{self, Settings};
 use crate::quality::{Ladder, Video};
 use crate::sdp;
@@ -22,6 +22,8 @@ use std::sync::atomic::Ordering;
 
 /// Most bytes of a certificate with its key.
 const MAX_PEM: u64 = 16 * 1024;
+/// [`Fact::FarAgain`] is told at most this often, nanoseconds.
+const AGAIN_EVERY_NS: u64 = 1_000_000_000;
 /// How often [`Fact::Progress`] is told, nanoseconds.
 const PROGRESS_EVERY_NS: u64 = 500_000_000;
 /// Longest wait of the loop, milliseconds: how late the watchdog may be.
@@ -36,6 +38,9 @@ pub enum RunError {
     /// The kernel refused.
     #[error("call: {0} [org.parloir.Error.Io]")]
     Io(#[from] io::Error),
+    /// Nothing could ever be captured.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
 }
 
 impl RunError {
@@ -54,7 +59,9 @@ pub fn run(start: OwnedFd) -> Result<std::convert::Infallible, RunError> {
     let start = Socket::new(start, "start connection");
     let events = Events::new()?;
     let (lease, arbiter) = begin(&start)?;
-    let mut visit = Visit::new(lease, arbiter, events);
+    let screen = Screen::default();
+    let capture = Capture::build(&screen, &events.post(CAPTURE))?;
+    let mut visit = Visit::new(lease, arbiter, events, screen, capture);
     loop {
         visit.wait(&start)?;
         while let Some((message, fd)) = start.next_start()? {
@@ -96,18 +103,18 @@ struct Visit {
     said: Vec<Signal>,
     screen: Screen,
     identity: Option<Identity>,
+    capture: Capture,
+    /// The session that there is now.
     pipeline: Option<Pipeline>,
-    /// Of the pipeline; grows with each re-call.
+    /// Of the session; grows with each re-call. [`CAPTURE`] before the first.
     number: u32,
     settings: Option<Settings>,
     connected: bool,
     ladder: Ladder,
-    camera: Option<Source>,
-    microphone: Option<Source>,
-    lets: (bool, bool),
-    held: bool,
     far_sends_video: bool,
     watchdog: Watchdog,
+    /// When the far side last asked for a new offer.
+    again_ns: Option<u64>,
     figures: Figures,
 }
 
@@ -130,26 +137,24 @@ struct Figures {
 }
 
 impl Visit {
-    fn new(lease: Id, arbiter: Socket, events: Events) -> Self {
+    fn new(lease: Id, arbiter: Socket, events: Events, screen: Screen, capture: Capture) -> Self {
         Self {
             lease,
             arbiter,
             events,
             signal: None,
             said: Vec::new(),
-            screen: Screen::default(),
+            screen,
             identity: None,
+            capture,
             pipeline: None,
-            number: 0,
+            number: CAPTURE,
             settings: None,
             connected: false,
             ladder: Ladder::new(plan::PictureLimits::default(), plan::Rates::default()),
-            camera: None,
-            microphone: None,
-            lets: (true, true),
-            held: false,
             far_sends_video: true,
             watchdog: Watchdog::default(),
+            again_ns: None,
             figures: Figures::default(),
         }
     }
@@ -185,36 +190,13 @@ impl Visit {
             return Err(LeaseError::Descriptors("start connection: only doors may follow Begin").into());
         };
         let source = fd.map_or(Source::Device, Source::Clip);
-        match media {
-            CAMERA => self.camera = Some(source),
-            MICROPHONE => self.microphone = Some(source),
+        let (what, opened) = match media {
+            CAMERA => (Trouble::Camera, self.capture.open_camera(source)),
+            MICROPHONE => (Trouble::Microphone, self.capture.open_microphone(source)),
             _ => return Err(LeaseError::Descriptors("start connection: a door of unknown media").into()),
-        }
-        self.open_sources(media);
-        Ok(())
-    }
-
-    fn open_sources(&mut self, media: u8) {
-        let Some(pipeline) = &mut self.pipeline else { return };
-        let again = |source: &Option<Source>| match source {
-            Some(Source::Clip(fd)) => fd.try_clone().ok().map(Source::Clip),
-            Some(Source::Device) => Some(Source::Device),
-            None => None,
         };
-        let mut failed = Vec::new();
-        if media & CAMERA != 0
-            && let Some(source) = again(&self.camera)
-        {
-            failed.push((Trouble::Camera, pipeline.open_camera(source)));
-        }
-        if media & MICROPHONE != 0
-            && let Some(source) = again(&self.microphone)
-        {
-            failed.push((Trouble::Microphone, pipeline.open_microphone(source)));
-        }
-        for (what, result) in failed {
-            self.check(what, result);
-        }
+        self.check(what, opened);
+        Ok(())
     }
 
     fn order(&mut self, order: ToCall, fd: Option<OwnedFd>) -> Result<(), RunError> {
@@ -229,21 +211,24 @@ impl Visit {
             }
             (ToCall::Plan(plan), None) => self.plan(&plan),
             (ToCall::Let { camera, microphone }, None) => {
-                self.lets = (camera, microphone);
-                if let Some(p) = &self.pipeline {
-                    p.let_out(camera, microphone);
-                }
+                self.capture.let_out(camera, microphone);
+                self.fresh_picture();
                 self.arbiter.tell(&Fact::Lets { camera, microphone });
             }
             (ToCall::Hold { held }, None) => {
-                self.held = held;
-                if let Some(p) = &self.pipeline {
-                    p.hold(held);
-                }
+                // First the order for a key picture, so that the first that leaves is one.
+                self.fresh_picture();
+                self.capture.lets().set_held(held);
             }
             _ => return Err(LeaseError::Descriptors("arbiter's socket: a descriptor is missing, or one too many").into()),
         }
         Ok(())
+    }
+
+    fn fresh_picture(&self) {
+        if let Some(pipeline) = &self.pipeline {
+            pipeline.force_key();
+        }
     }
 
     fn certificate(&mut self, fd: OwnedFd) {
@@ -257,26 +242,34 @@ impl Visit {
         }
     }
 
-    /// A new pipeline with the gate shut; what is open already is connected to it.
+    /// A new session with its gate shut. The one before it ends first, wholly; capture goes on.
     fn build(&mut self) {
-        if let Some(old) = self.pipeline.take() {
-            self.figures.frames_decoded_before += old.gate().frames_decoded.load(Ordering::Relaxed);
-            self.figures.frames_sent_before += old.gate().frames_sent.load(Ordering::Relaxed);
-            (self.figures.bytes_in, self.figures.bytes_out) = (0, 0);
-        }
+        self.end_session();
         self.number += 1;
-        self.connected = false;
         let Some(identity) = &self.identity else { return };
-        match Pipeline::build(identity, &self.screen, &self.events.post(self.number)) {
+        match Pipeline::build(identity, &self.capture, &self.screen, &self.events.post(self.number)) {
             Ok(pipeline) => {
-                pipeline.let_out(self.lets.0, self.lets.1);
-                pipeline.hold(self.held);
                 self.pipeline = Some(pipeline);
-                self.open_sources(CAMERA | MICROPHONE);
                 self.arbiter.tell(&Fact::Ready { at_ns: BootTime::now_ns() });
                 self.connect();
             }
             Err(e) => self.trouble(Trouble::Pipeline, e.to_string()),
+        }
+    }
+
+    /// What was decoded in it is told to its last frame; what it said is of no use to anybody any more.
+    fn end_session(&mut self) {
+        self.connected = false;
+        self.said.clear();
+        self.far_sends_video = true;
+        if let Some(Turn::Off { at_ns }) = self.watchdog.stop() {
+            self.arbiter.tell(&Fact::Decoding { on: false, at_ns });
+        }
+        if let Some(old) = self.pipeline.take() {
+            self.figures.frames_decoded_before += old.gate().frames_decoded.load(Ordering::Relaxed);
+            self.figures.frames_sent_before += old.gate().frames_sent.load(Ordering::Relaxed);
+            self.figures.of_a_new_session();
+            self.capture.pour_nowhere();
         }
     }
 
@@ -287,11 +280,10 @@ impl Visit {
         match plan::read(plan) {
             Ok(settings) => {
                 // A higher generation is a re-call; the same one changes nothing that runs.
-                if self.connected {
+                if self.connected || (self.pipeline.is_none() && self.identity.is_some()) {
                     if self.settings.as_ref().is_some_and(|s| s.generation >= settings.generation) {
                         return self.trouble(Trouble::Pipeline, "a plan that is not newer");
                     }
-                    self.said.clear();
                     self.settings = None;
                     self.build();
                 }
@@ -360,6 +352,9 @@ impl Visit {
     }
 
     fn far_says(&mut self, message: Signal) {
+        if let Signal::Again { .. } = message {
+            return self.far_again(BootTime::now_ns());
+        }
         let now = self.settings.as_ref().map(|s| s.generation);
         let (Some(pipeline), true) = (&self.pipeline, self.connected) else {
             return self.trouble(Trouble::Signalling, "the far side speaks before the offer");
@@ -388,10 +383,17 @@ impl Visit {
             }
             Signal::Bye { generation } if Some(generation) == now => self.arbiter.tell(&Fact::FarLeft),
             Signal::Offer { .. } => self.trouble(Trouble::Signalling, "the far side may not offer"),
-            Signal::Again { .. } => self.arbiter.tell(&Fact::FarAgain),
-            Signal::Answer { .. } | Signal::Candidate { .. } | Signal::Bye { .. } => {
+            Signal::Answer { .. } | Signal::Candidate { .. } | Signal::Bye { .. } | Signal::Again { .. } => {
                 tracing::debug!("a signal of an earlier generation is not used");
             }
+        }
+    }
+
+    /// A far side that says it more often is heard once a second.
+    fn far_again(&mut self, now_ns: u64) {
+        if self.again_ns.is_none_or(|last| now_ns.saturating_sub(last) >= AGAIN_EVERY_NS) {
+            self.again_ns = Some(now_ns);
+            self.arbiter.tell(&Fact::FarAgain);
         }
     }
 
@@ -406,6 +408,7 @@ impl Visit {
             Event::FarRefused(fingerprint) => {
                 // Dropping the pipeline ends the transport; there is no way back within this generation.
                 self.pipeline = None;
+                self.capture.pour_nowhere();
                 self.trouble(Trouble::FarCertificate, format!("shown {}", crate::verify::colons(&fingerprint)));
             }
             Event::FirstPicture { at_ns, width, height, codec } => {
@@ -449,6 +452,11 @@ impl Visit {
 }
 
 impl Figures {
+    /// What is counted from the beginning of a session begins again.
+    const fn of_a_new_session(&mut self) {
+        (self.bytes_in, self.bytes_out, self.lost, self.received) = (0, 0, 0, 0);
+    }
+
     fn network(&mut self, rtt_ms: u16, lost: u64, received: u64) {
         self.rtt_ms = rtt_ms;
         let (l, r) = (lost.saturating_sub(self.lost), received.saturating_sub(self.received));

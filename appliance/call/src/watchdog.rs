@@ -36,6 +36,14 @@ enum State {
 }
 
 impl Watchdog {
+    /// The session ends: `Off` at the last unit, if there was one within the limit.
+    pub fn stop(&mut self) -> Option<Turn> {
+        match core::mem::take(&mut self.state) {
+            State::On { last_ns } => Some(Turn::Off { at_ns: last_ns }),
+            State::Off => None,
+        }
+    }
+
     /// `last_ns`: when the last unit was decoded, `None` when none was yet.
     pub fn look(&mut self, now_ns: u64, last_ns: Option<u64>) -> Option<Turn> {
         let last_ns = last_ns?;
@@ -44,6 +52,12 @@ impl Watchdog {
             (State::Off, true) => {
                 self.state = State::On { last_ns };
                 Some(Turn::On { at_ns: last_ns })
+            }
+            // Nobody looked while nothing came: this process was stopped, or the box slept.
+            (State::On { last_ns: before }, true) if last_ns.saturating_sub(*before) >= LIMIT_NS => {
+                let at_ns = *before;
+                self.state = State::Off;
+                Some(Turn::Off { at_ns })
             }
             (State::On { .. }, true) => {
                 self.state = State::On { last_ns };
@@ -75,6 +89,16 @@ mod tests {
         assert_eq!(w.look(14 * S, Some(12 * S)), Some(Turn::Off { at_ns: 12 * S }));
         assert_eq!(w.look(20 * S, Some(12 * S)), None);
         assert_eq!(w.look(21 * S, Some(21 * S)), Some(Turn::On { at_ns: 21 * S }));
+    }
+
+    #[test]
+    fn a_gap_that_nobody_saw_is_told_when_it_is_over() {
+        let mut w = Watchdog::default();
+        w.look(10 * S, Some(10 * S));
+        assert_eq!(w.look(15 * S, Some(15 * S)), Some(Turn::Off { at_ns: 10 * S }));
+        assert_eq!(w.look(15 * S + 5, Some(15 * S + 3)), Some(Turn::On { at_ns: 15 * S + 3 }));
+        assert_eq!(w.stop(), Some(Turn::Off { at_ns: 15 * S + 3 }));
+        assert_eq!((w.stop(), w.look(16 * S, None)), (None, None));
     }
 
     #[test]

@@ -109,3 +109,85 @@ fn a_link_that_comes_back_hears_the_offer_again() {
     assert!(sdp.contains(&format!("a=fingerprint:sha-256 {}", parloir_call::verify::colons(&call.own))));
     assert_eq!(sdp.matches("a=fingerprint:").count(), 2);
 }
+
+#[test]
+fn what_is_said_to_an_earlier_generation_is_not_heard() {
+    let _alone = alone();
+    let call = Call::start();
+    call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+    for generation in 1..=3 {
+        call.order(&ToCall::Plan(Box::new(Plan { generation, ..Call::plan([1; 32], None) })));
+        call.wait_for_signal(5, |s| matches!(s, Signal::Offer { generation: g, .. } if *g == generation));
+    }
+    call.seen.lock().unwrap().facts.clear();
+    for generation in [0, 1, 2, 4] {
+        call.say(&Signal::Answer { generation, sdp: "rubbish".into() });
+        call.say(&Signal::Candidate { generation, mline: 0, candidate: "rubbish".into() });
+        call.say(&Signal::Bye { generation });
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(call.count(|f| !matches!(f, Fact::Progress(_))), 0, "{:?}", call.seen.lock().unwrap().facts);
+    // The same generation, or an older one, is no re-call.
+    for generation in [2, 3] {
+        call.take_signals();
+        call.order(&ToCall::Plan(Box::new(Plan { generation, ..Call::plan([1; 32], None) })));
+        call.wait_for("trouble", 2, |f| matches!(f, Fact::Trouble { what: Trouble::Pipeline, .. }));
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(!call.take_signals().iter().any(|s| matches!(s, Signal::Offer { .. })));
+    }
+}
+
+#[test]
+fn a_far_side_that_asks_again_and_again_is_told_once_a_second() {
+    let _alone = alone();
+    let call = Call::start();
+    call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+    call.order(&ToCall::Plan(Box::new(Call::plan([1; 32], None))));
+    call.wait_for_signal(5, |s| matches!(s, Signal::Offer { .. }));
+    for _ in 0..24 {
+        call.say(&Signal::Again { generation: 1 });
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    let told = call.count(|f| *f == Fact::FarAgain);
+    assert!((2..=3).contains(&told), "told {told} times in 2.4 s");
+}
+
+#[test]
+fn a_camera_that_is_not_there_is_told_and_nothing_ends() {
+    let _alone = alone();
+    let mut call = Call::start();
+    call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+    if std::path::Path::new("/dev/video0").exists() {
+        eprintln!("SKIPPED: this machine has a camera");
+        return;
+    }
+    // On the box no descriptor comes: the node is ours.
+    call.open_door(parloir_wire::CAMERA, None);
+    call.wait_for("Camera", 3, |f| matches!(f, Fact::Trouble { what: Trouble::Camera, .. }));
+    call.order(&ToCall::Plan(Box::new(Call::plan([1; 32], None))));
+    call.wait_for_signal(5, |s| matches!(s, Signal::Offer { .. }));
+    assert!(call.child.0.try_wait().unwrap().is_none() && call.seen.lock().unwrap().self_frames == 0);
+}
+
+#[test]
+fn a_call_that_was_stopped_goes_on_and_tells_so() {
+    let _alone = alone();
+    let call = Call::start();
+    call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+    call.open_doors();
+    call.order(&ToCall::Plan(Box::new(Call::plan([1; 32], None))));
+    call.wait_for_signal(5, |s| matches!(s, Signal::Offer { .. }));
+    let pid = nix::unistd::Pid::from_raw(call.child.0.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let (facts, frames) = (call.seen.lock().unwrap().facts.len(), call.seen.lock().unwrap().self_frames);
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!((call.seen.lock().unwrap().facts.len(), call.seen.lock().unwrap().self_frames), (facts, frames), "it is stopped");
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
+    std::thread::sleep(Duration::from_millis(1500));
+    let seen = call.seen.lock().unwrap();
+    assert!(seen.facts.len() >= facts + 2 && seen.self_frames > frames + 20, "facts and pictures come again");
+    // No flood of what was missed: the clip goes on at its pace.
+    assert!(seen.self_frames < frames + 60, "{} frames in 1.5 s", seen.self_frames - frames);
+}

@@ -1,32 +1,24 @@
-//! Owns: the way out: camera and microphone through encoders to `webrtcbin`, and the self view.
+//! Owns: camera and microphone from the door to the tap, and the self view: one pipeline for the whole visit, whatever sessions come and go.
 //! Never: opens a source by itself; the door does, with a clip's descriptor or with the device that has become ours.
-//! Called by: mod.rs beside it.
+//! Called by: run; mod.rs beside it, where a session takes its samples.
 //!
-//! camera -> tee -> [gate] -> scale -> H.264 -> RTP -> [gate] -> webrtcbin; tee -> [gate] -> scale 320x180 -> screen;
-//! microphone -> volume -> Opus -> RTP -> [gate] -> webrtcbin.
+//! camera -> tee -> [lets] -> scale 320x180 -> screen; tee -> tap; microphone -> volume -> tap.
 
-use super::gate::{Gate, Guard, guard};
-use super::session::TWCC_URI;
-use super::{PipelineError, Screen, caps, make, playback, preferences};
+use super::gate::{Lets, SWALLOW};
+use super::{ALLOWED, PipelineError, Screen, caps, kind, make, playback};
 use crate::camera::{Pace, PictureClip, SoundClip};
 use crate::events::{Event, Post};
-use crate::sdp;
 use gstreamer::prelude::*;
-use gstreamer_app::AppSrc;
-use gstreamer_rtp::prelude::*;
-use gstreamer_video as video;
-use gstreamer_webrtc as webrtc;
+use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
 use parloir_frames::Stream;
-use parloir_wire::lease::{Fingerprint, Trouble};
+use parloir_wire::lease::Trouble;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Size of the self view, pixels.
 const SELF_VIEW: (u16, u16) = (320, 180);
-const CAMERA: &str = "camera";
-const MICROPHONE: &str = "microphone";
 
 /// What a door brings.
 #[derive(Debug)]
@@ -37,224 +29,125 @@ pub enum Source {
     Device,
 }
 
-/// The way out.
+/// A session's entry for samples of one kind.
+#[derive(Clone)]
+pub struct Inlet {
+    source: AppSrc,
+    /// From capture's running time to the session's, nanoseconds; both tell the time by the same clock.
+    shift: Arc<OnceLock<i64>>,
+}
+
+impl Inlet {
+    /// An entry that keeps nothing: what is not taken at once is overtaken.
+    pub fn new(name: &str) -> Self {
+        let source = AppSrc::builder().name(name).is_live(true).format(gstreamer::Format::Time).max_buffers(3).max_bytes(0);
+        Self { source: source.leaky_type(gstreamer_app::AppLeakyType::Downstream).build(), shift: Arc::default() }
+    }
+
+    /// To be linked.
+    pub fn element(&self) -> &gstreamer::Element {
+        self.source.upcast_ref()
+    }
+
+    fn push(&self, sample: &gstreamer::Sample, from: &AppSink) -> Option<()> {
+        let (theirs, ours) = (from.current_running_time()?, self.source.current_running_time()?);
+        let signed = |t: gstreamer::ClockTime| i64::try_from(t.nseconds()).unwrap_or(i64::MAX);
+        let shift = *self.shift.get_or_init(|| signed(ours) - signed(theirs));
+        let mut buffer = sample.buffer_owned()?;
+        // Captured before the session began: nobody's.
+        let at = u64::try_from(signed(buffer.pts()?) + shift).ok()?;
+        buffer.make_mut().set_pts(gstreamer::ClockTime::from_nseconds(at));
+        let caps = sample.caps_owned()?;
+        let _ = self.source.push_sample(&gstreamer::Sample::builder().buffer(&buffer).caps(&caps).build());
+        Some(())
+    }
+}
+
+/// Where the samples of one kind go now.
+type Tap = Arc<Mutex<Option<Inlet>>>;
+
+/// See the module.
 pub struct Capture {
+    pipeline: gstreamer::Pipeline,
     camera: gstreamer::Element,
     microphone: gstreamer::Element,
-    size: gstreamer::Element,
-    encoder: gstreamer::Element,
-    opus: gstreamer::Element,
     volume: gstreamer::Element,
-    fps: Arc<AtomicU8>,
+    taps: [Tap; 2],
+    lets: Arc<Lets>,
     stop: Arc<AtomicBool>,
+    post: Post,
 }
 
 /// Which trouble an error of the element at this path is.
-pub fn trouble_of(path: &str) -> Option<Trouble> {
+fn trouble_of(path: &str) -> Trouble {
     let in_source = |name: &str| path.split('/').any(|part| part.split(':').next_back().is_some_and(|p| p.starts_with(name)));
     if in_source("camera-source") {
-        Some(Trouble::Camera)
+        Trouble::Camera
     } else if in_source("microphone-source") {
-        Some(Trouble::Microphone)
+        Trouble::Microphone
     } else {
-        None
+        Trouble::Pipeline
     }
-}
-
-/// Builds both ways out, without their sources.
-pub fn build(
-    pipeline: &gstreamer::Pipeline,
-    webrtc: &gstreamer::Element,
-    gate: &Arc<Gate>,
-    screen: &Screen,
-    own: &Fingerprint,
-) -> Result<Capture, PipelineError> {
-    // SSRCs are random by way of the certificate's hash; the last bit keeps them apart.
-    let ssrc = u32::from_le_bytes([own[0], own[1], own[2], own[3]]) & !1;
-    let (microphone, volume, opus) = sound_out(pipeline, webrtc, gate, ssrc)?;
-    let fps = Arc::new(AtomicU8::new(60));
-    let (camera, size, encoder) = pictures_out(pipeline, webrtc, gate, ssrc | 1, &fps)?;
-    self_view(pipeline, &camera, gate, screen)?;
-    Ok(Capture { camera, microphone, size, encoder, opus, volume, fps, stop: Arc::default() })
-}
-
-fn sound_out(
-    pipeline: &gstreamer::Pipeline,
-    webrtc: &gstreamer::Element,
-    gate: &Arc<Gate>,
-    ssrc: u32,
-) -> Result<(gstreamer::Element, gstreamer::Element, gstreamer::Element), PipelineError> {
-    let microphone = make("queue", MICROPHONE)?;
-    leaky(&microphone, 5);
-    let volume = make("volume", "microphone-volume")?;
-    let opus = make("opusenc", "opus")?;
-    opus.set_property("bitrate", 32_000_i32);
-    opus.set_property("inband-fec", true);
-    opus.set_property("packet-loss-percentage", 10_i32);
-    opus.set_property_from_str("frame-size", "20");
-    opus.set_property_from_str("audio-type", "voice");
-    let pay = make("rtpopuspay", "opus-pay")?;
-    pay.set_property("pt", u32::from(sdp::OPUS));
-    pay.set_property("ssrc", ssrc);
-    count_packets(&pay)?;
-    let chain = [&microphone, &volume, &opus, &pay];
-    pipeline.add_many(chain)?;
-    gstreamer::Element::link_many(chain)?;
-    enter(webrtc, "sink_0", &pay, "audio", ssrc, gate, Guard::SoundOut)?;
-    Ok((microphone, volume, opus))
-}
-
-fn pictures_out(
-    pipeline: &gstreamer::Pipeline,
-    webrtc: &gstreamer::Element,
-    gate: &Arc<Gate>,
-    ssrc: u32,
-    fps: &Arc<AtomicU8>,
-) -> Result<(gstreamer::Element, gstreamer::Element, gstreamer::Element), PipelineError> {
-    let camera = make("tee", CAMERA)?;
-    camera.set_property("allow-not-linked", true);
-    let queue = make("queue", "camera-queue")?;
-    leaky(&queue, 2);
-    let scale = make("videoscale", "camera-scale")?;
-    let size = make("capsfilter", "camera-size")?;
-    let encoder = make("openh264enc", "h264")?;
-    encoder.set_property_from_str("usage-type", "camera");
-    encoder.set_property_from_str("complexity", "low");
-    encoder.set_property_from_str("rate-control", "bitrate");
-    encoder.set_property("gop-size", 300_u32);
-    encoder.set_property("enable-frame-skip", false);
-    encoder.set_property("bitrate", 1_200_000_u32);
-    encoder.set_property("max-bitrate", 8_000_000_u32);
-    let profile = make("capsfilter", "h264-profile")?;
-    profile.set_property("caps", caps("video/x-h264, profile=constrained-baseline, stream-format=byte-stream, alignment=au")?);
-    let parse = make("h264parse", "h264-parse")?;
-    let pay = make("rtph264pay", "h264-pay")?;
-    pay.set_property("pt", u32::from(sdp::H264));
-    pay.set_property("ssrc", ssrc);
-    pay.set_property("mtu", 1200_u32);
-    pay.set_property("config-interval", -1_i32);
-    pay.set_property_from_str("aggregate-mode", "zero-latency");
-    count_packets(&pay)?;
-    // OpenH264 writes 42c01f into its parameter sets, browsers offer 42e01f, and webrtcbin compares the strings; both are constrained baseline.
-    let level = make("capssetter", "h264-level")?;
-    level.set_property("join", true);
-    level.set_property("replace", false);
-    level.set_property("caps", caps(&format!("application/x-rtp, profile-level-id=(string){}", sdp::PROFILE))?);
-    let chain = [&camera, &queue, &scale, &size, &encoder, &profile, &parse, &pay, &level];
-    pipeline.add_many(chain)?;
-    gstreamer::Element::link_many(chain)?;
-    guard(&static_pad(&queue, "sink")?, gate, Guard::CameraToEncoder);
-    // Another pad: of two probes on one pad the second may meet a buffer that is gone.
-    thin_out(&static_pad(&queue, "src")?, fps);
-    enter(webrtc, "sink_1", &level, "video", ssrc, gate, Guard::PicturesOut)?;
-    Ok((camera, size, encoder))
-}
-
-fn self_view(
-    pipeline: &gstreamer::Pipeline,
-    camera: &gstreamer::Element,
-    gate: &Arc<Gate>,
-    screen: &Screen,
-) -> Result<(), PipelineError> {
-    let queue = make("queue", "self-queue")?;
-    leaky(&queue, 1);
-    let scale = make("videoscale", "self-scale")?;
-    scale.set_property_from_str("method", "nearest-neighbour");
-    let size = make("capsfilter", "self-size")?;
-    size.set_property("caps", caps(&format!("video/x-raw, format=I420, width={}, height={}", SELF_VIEW.0, SELF_VIEW.1))?);
-    let sink = playback::picture_sink("self-sink", screen, Stream::SelfView, |_, _| {});
-    pipeline.add_many([&queue, &scale, &size, sink.upcast_ref()])?;
-    gstreamer::Element::link_many([camera, &queue, &scale, &size, sink.upcast_ref()])?;
-    guard(&static_pad(&queue, "sink")?, gate, Guard::CameraToScreen);
-    Ok(())
-}
-
-/// Links a payloader to a new request pad of `webrtcbin`, guarded, with what the section prefers.
-fn enter(
-    webrtc: &gstreamer::Element,
-    name: &str,
-    from: &gstreamer::Element,
-    kind: &str,
-    ssrc: u32,
-    gate: &Arc<Gate>,
-    what: Guard,
-) -> Result<(), PipelineError> {
-    let sink = webrtc.request_pad_simple(name).ok_or_else(|| PipelineError::Element(format!("webrtcbin gives no {name}")))?;
-    let transceiver: webrtc::WebRTCRTPTransceiver = sink.property("transceiver");
-    transceiver.set_property("codec-preferences", preferences(kind, ssrc)?);
-    transceiver.set_property("do-nack", kind == "video");
-    let src = static_pad(from, "src")?;
-    guard(&src, gate, what);
-    src.link(&sink).map_err(|e| PipelineError::Element(format!("{name}: {e}")))?;
-    Ok(())
-}
-
-/// Transport-wide sequence numbers on every packet, for congestion control.
-fn count_packets(pay: &gstreamer::Element) -> Result<(), PipelineError> {
-    let extension = gstreamer_rtp::RTPHeaderExtension::create_from_uri(TWCC_URI)
-        .ok_or_else(|| PipelineError::Element("no transport-wide congestion control extension".into()))?;
-    extension.set_id(u32::from(sdp::TWCC));
-    pay.emit_by_name::<()>("add-extension", &[&extension]);
-    Ok(())
-}
-
-/// Drops pictures above the ladder's frame rate, evenly, counted against the source's 30 a second.
-fn thin_out(pad: &gstreamer::Pad, fps: &Arc<AtomicU8>) {
-    let fps = fps.clone();
-    let credit = AtomicU8::new(30);
-    pad.add_probe(gstreamer::PadProbeType::BUFFER, move |_, _| {
-        let limit = fps.load(Ordering::Relaxed).min(30);
-        let sum = credit.load(Ordering::Relaxed) + limit;
-        let keep = sum >= 30;
-        credit.store(if keep { sum - 30 } else { sum }, Ordering::Relaxed);
-        if keep { gstreamer::PadProbeReturn::Ok } else { super::gate::SWALLOW }
-    });
-}
-
-fn leaky(queue: &gstreamer::Element, buffers: u32) {
-    queue.set_property("max-size-buffers", buffers);
-    queue.set_property("max-size-bytes", 0_u32);
-    queue.set_property("max-size-time", 0_u64);
-    queue.set_property_from_str("leaky", "downstream");
-}
-
-pub(super) fn static_pad(element: &gstreamer::Element, name: &str) -> Result<gstreamer::Pad, PipelineError> {
-    element.static_pad(name).ok_or_else(|| PipelineError::Element(format!("{} has no pad {name}", element.name())))
 }
 
 impl Capture {
-    /// The next picture becomes a key picture (it is queued at the encoder; nothing waits).
-    pub fn force_key(&self) {
-        if let Some(pad) = self.encoder.static_pad("src") {
-            pad.send_event(video::UpstreamForceKeyUnitEvent::builder().all_headers(true).build());
-        }
+    /// Builds everything but the sources.
+    ///
+    /// # Errors
+    /// An element is missing or refuses.
+    pub fn build(screen: &Screen, post: &Post) -> Result<Self, PipelineError> {
+        let pipeline = gstreamer::Pipeline::new();
+        pipeline.use_clock(Some(&gstreamer::SystemClock::obtain()));
+        let (lets, taps) = (Arc::new(Lets::default()), <[Tap; 2]>::default());
+        watch(&pipeline, &lets, post);
+        let camera = make("tee", "camera")?;
+        camera.set_property("allow-not-linked", true);
+        pipeline.add(&camera)?;
+        self_view(&pipeline, &camera, &lets, screen)?;
+        let queue = make("queue", "camera-tap-queue")?;
+        leaky(&queue, 2);
+        let out = tap("camera-tap", &taps[0]);
+        pipeline.add_many([&queue, out.upcast_ref()])?;
+        gstreamer::Element::link_many([&camera, &queue, out.upcast_ref()])?;
+        let (microphone, volume) = (make("queue", "microphone")?, make("volume", "microphone-volume")?);
+        leaky(&microphone, 5);
+        let out = tap("microphone-tap", &taps[1]);
+        pipeline.add_many([&microphone, &volume, out.upcast_ref()])?;
+        gstreamer::Element::link_many([&microphone, &volume, out.upcast_ref()])?;
+        pipeline.set_state(gstreamer::State::Playing).map_err(|e| PipelineError::Element(e.to_string()))?;
+        Ok(Self { pipeline, camera, microphone, volume, taps, lets, stop: Arc::default(), post: post.clone() })
     }
 
-    pub fn let_out(&self, _camera: bool, microphone: bool) {
+    /// What the person lets out; a session's gate asks it too.
+    #[must_use]
+    pub fn lets(&self) -> &Arc<Lets> {
+        &self.lets
+    }
+
+    /// Without camera no picture leaves and the self view stops; without microphone silence leaves.
+    pub fn let_out(&self, camera: bool, microphone: bool) {
         self.volume.set_property("mute", !microphone);
+        self.lets.set_camera(camera);
     }
 
-    pub fn set_rung(&self, width: u16, height: u16, fps: u8, kbps: u32) {
-        let wanted = format!("video/x-raw, width={width}, height={height}, pixel-aspect-ratio=1/1");
-        if let Ok(wanted) = caps(&wanted)
-            && self.size.property::<Option<gstreamer::Caps>>("caps").as_ref() != Some(&wanted)
-        {
-            self.size.set_property("caps", wanted);
+    /// The session is over: samples go nowhere until the next one.
+    pub fn pour_nowhere(&self) {
+        self.pour(None);
+    }
+
+    /// From now on the samples go there, or nowhere.
+    pub(super) fn pour(&self, inlets: Option<(&Inlet, &Inlet)>) {
+        let inlets = inlets.map_or([None, None], |(camera, microphone)| [Some(camera.clone()), Some(microphone.clone())]);
+        for (tap, inlet) in self.taps.iter().zip(inlets) {
+            *tap.lock().unwrap_or_else(PoisonError::into_inner) = inlet;
         }
-        self.fps.store(fps, Ordering::Relaxed);
-        self.encoder.set_property("bitrate", kbps.saturating_mul(1000));
     }
 
-    pub fn set_audio_kbps(&self, kbps: u32) {
-        self.opus.set_property("bitrate", i32::try_from(kbps * 1000).unwrap_or(32_000));
-    }
-
-    /// Ends the feeding threads.
-    pub fn stop(&self) {
-        self.stop.store(true, Ordering::Release);
-    }
-
-    pub fn open_camera(&self, pipeline: &gstreamer::Pipeline, source: Source, post: &Post) -> Result<(), PipelineError> {
+    /// Connects the camera.
+    ///
+    /// # Errors
+    /// The source refuses.
+    pub fn open_camera(&self, source: Source) -> Result<(), PipelineError> {
         let source = match source {
             Source::Clip(fd) => {
                 let clip = PictureClip::open(fd).map_err(|e| PipelineError::Element(e.to_string()))?;
@@ -264,21 +157,13 @@ impl Capture {
                     clip.width, clip.height, clip.fps
                 );
                 let feed = feeder("camera-source", &form)?;
-                self.play(
-                    &feed,
-                    Pace::new(Instant::now(), clip.fps.into(), 1),
-                    1_000_000_000 / u64::from(clip.fps),
-                    Trouble::Camera,
-                    post,
-                    {
-                        let bytes = clip.frame_bytes();
-                        move |n| {
-                            let mut buffer = gstreamer::Buffer::with_size(bytes).ok()?;
-                            clip.read(n, buffer.get_mut()?.map_writable().ok()?.as_mut_slice()).ok()?;
-                            Some(buffer)
-                        }
-                    },
-                );
+                let (pace, unit_ns) = (Pace::new(Instant::now(), clip.fps.into(), 1), 1_000_000_000 / u64::from(clip.fps));
+                let bytes = clip.frame_bytes();
+                self.play(&feed, pace, unit_ns, Trouble::Camera, move |n| {
+                    let mut buffer = gstreamer::Buffer::with_size(bytes).ok()?;
+                    clip.read(n, buffer.get_mut()?.map_writable().ok()?.as_mut_slice()).ok()?;
+                    Some(buffer)
+                });
                 feed.upcast()
             }
             Source::Device => device(
@@ -286,16 +171,20 @@ impl Capture {
                 "v4l2src ! image/jpeg, width=1280, height=720, framerate=30/1 ! jpegdec ! videoconvert ! video/x-raw, format=I420",
             )?,
         };
-        enter_source(pipeline, &source, &self.camera)
+        self.enter(&source, &self.camera, Trouble::Camera)
     }
 
-    pub fn open_microphone(&self, pipeline: &gstreamer::Pipeline, source: Source, post: &Post) -> Result<(), PipelineError> {
+    /// Connects the microphone.
+    ///
+    /// # Errors
+    /// The source refuses.
+    pub fn open_microphone(&self, source: Source) -> Result<(), PipelineError> {
         let source = match source {
             Source::Clip(fd) => {
                 let clip = SoundClip::open(fd).map_err(|e| PipelineError::Element(e.to_string()))?;
                 let feed = feeder("microphone-source", "audio/x-raw, format=S16LE, rate=48000, channels=1, layout=interleaved")?;
                 let pace = Pace::new(Instant::now(), 50, 1);
-                self.play(&feed, pace, SoundClip::BLOCK_MS * 1_000_000, Trouble::Microphone, post, move |n| {
+                self.play(&feed, pace, SoundClip::BLOCK_MS * 1_000_000, Trouble::Microphone, move |n| {
                     let mut buffer = gstreamer::Buffer::with_size(SoundClip::BLOCK_BYTES).ok()?;
                     clip.read(n, buffer.get_mut()?.map_writable().ok()?.as_mut_slice()).ok()?;
                     Some(buffer)
@@ -307,7 +196,21 @@ impl Capture {
                 "alsasrc ! audioconvert ! audioresample ! audio/x-raw, format=S16LE, rate=48000, channels=1, layout=interleaved",
             )?,
         };
-        enter_source(pipeline, &source, &self.microphone)
+        self.enter(&source, &self.microphone, Trouble::Microphone)
+    }
+
+    fn enter(&self, source: &gstreamer::Element, to: &gstreamer::Element, what: Trouble) -> Result<(), PipelineError> {
+        let post = self.post.clone();
+        static_pad(source, "src")?.add_probe(gstreamer::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            if info.event().is_some_and(|event| event.type_() == gstreamer::EventType::Eos) {
+                post.send(Event::Failed { what, detail: "the source ended".into() });
+            }
+            gstreamer::PadProbeReturn::Ok
+        });
+        self.pipeline.add(source)?;
+        source.link(to)?;
+        source.sync_state_with_parent()?;
+        Ok(())
     }
 
     /// A thread that feeds a clip at its pace, time-stamped by its own number, until the source or the visit ends.
@@ -317,10 +220,9 @@ impl Capture {
         mut pace: Pace,
         unit_ns: u64,
         trouble: Trouble,
-        post: &Post,
         read: impl Fn(u64) -> Option<gstreamer::Buffer> + Send + 'static,
     ) {
-        let (feed, stop, post) = (feed.clone(), self.stop.clone(), post.clone());
+        let (feed, stop, post) = (feed.clone(), self.stop.clone(), self.post.clone());
         std::thread::spawn(move || {
             let mut zero = None;
             while !stop.load(Ordering::Acquire) {
@@ -345,6 +247,83 @@ impl Capture {
     }
 }
 
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        self.pour(None);
+        let _ = self.pipeline.set_state(gstreamer::State::Null);
+    }
+}
+
+/// Reports what fails, and takes no element that is not allowed.
+fn watch(pipeline: &gstreamer::Pipeline, lets: &Arc<Lets>, post: &Post) {
+    let (lets, strange) = (lets.clone(), post.clone());
+    pipeline.connect_deep_element_added(move |_, _, element| {
+        let name = kind(element);
+        if !ALLOWED.contains(&name.as_str()) {
+            lets.refuse();
+            strange.send(Event::Failed { what: Trouble::Pipeline, detail: format!("element {name} is not allowed") });
+        }
+    });
+    let Some(bus) = pipeline.bus() else { return };
+    let post = post.clone();
+    bus.set_sync_handler(move |_, message| {
+        if let gstreamer::MessageView::Error(e) = message.view() {
+            let source = e.src().map(|s| s.path_string().to_string()).unwrap_or_default();
+            let detail = format!("{source}: {} ({})", e.error(), e.debug().unwrap_or_default());
+            post.send(Event::Failed { what: trouble_of(&source), detail });
+        }
+        gstreamer::BusSyncReply::Drop
+    });
+}
+
+fn self_view(
+    pipeline: &gstreamer::Pipeline,
+    camera: &gstreamer::Element,
+    lets: &Arc<Lets>,
+    screen: &Screen,
+) -> Result<(), PipelineError> {
+    let queue = make("queue", "self-queue")?;
+    leaky(&queue, 1);
+    let scale = make("videoscale", "self-scale")?;
+    scale.set_property_from_str("method", "nearest-neighbour");
+    let size = make("capsfilter", "self-size")?;
+    size.set_property("caps", caps(&format!("video/x-raw, format=I420, width={}, height={}", SELF_VIEW.0, SELF_VIEW.1))?);
+    let sink = playback::picture_sink("self-sink", screen, Stream::SelfView, |_, _| {});
+    pipeline.add_many([&queue, &scale, &size, sink.upcast_ref()])?;
+    gstreamer::Element::link_many([camera, &queue, &scale, &size, sink.upcast_ref()])?;
+    let lets = lets.clone();
+    static_pad(&queue, "sink")?.add_probe(gstreamer::PadProbeType::BUFFER, move |_, _| {
+        if lets.camera_on() { gstreamer::PadProbeReturn::Ok } else { SWALLOW }
+    });
+    Ok(())
+}
+
+/// The end of capture: hands every sample to the session that there is now.
+fn tap(name: &str, to: &Tap) -> AppSink {
+    let to = to.clone();
+    let callbacks = AppSinkCallbacks::builder().new_sample(move |sink| {
+        let sample = sink.pull_sample().map_err(|_| gstreamer::FlowError::Eos)?;
+        if let Some(inlet) = &*to.lock().unwrap_or_else(PoisonError::into_inner) {
+            inlet.push(&sample, sink);
+        }
+        Ok(gstreamer::FlowSuccess::Ok)
+    });
+    let sink = AppSink::builder().name(name).sync(false).async_(false).max_buffers(2).drop(true);
+    sink.enable_last_sample(false).callbacks(callbacks.build()).build()
+}
+
+pub(super) fn leaky(queue: &gstreamer::Element, buffers: u32) {
+    queue.set_property("max-size-buffers", buffers);
+    queue.set_property("max-size-bytes", 0_u32);
+    queue.set_property("max-size-time", 0_u64);
+    queue.set_property_from_str("leaky", "downstream");
+}
+
+pub(super) fn static_pad(element: &gstreamer::Element, name: &str) -> Result<gstreamer::Pad, PipelineError> {
+    element.static_pad(name).ok_or_else(|| PipelineError::Element(format!("{} has no pad {name}", element.name())))
+}
+
 fn feeder(name: &str, form: &str) -> Result<AppSrc, PipelineError> {
     Ok(AppSrc::builder()
         .name(name)
@@ -363,25 +342,14 @@ fn device(name: &str, description: &str) -> Result<gstreamer::Element, PipelineE
     Ok(bin.upcast())
 }
 
-fn enter_source(
-    pipeline: &gstreamer::Pipeline,
-    source: &gstreamer::Element,
-    to: &gstreamer::Element,
-) -> Result<(), PipelineError> {
-    pipeline.add(source)?;
-    source.link(to)?;
-    source.sync_state_with_parent()?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn an_error_below_a_source_is_the_sources() {
-        assert_eq!(trouble_of("/GstPipeline:pipeline0/GstBin:camera-source/GstV4l2Src:v4l2src0"), Some(Trouble::Camera));
-        assert_eq!(trouble_of("/GstPipeline:pipeline0/GstAppSrc:microphone-source"), Some(Trouble::Microphone));
-        assert_eq!(trouble_of("/GstPipeline:pipeline0/GstTee:camera"), None);
+        assert_eq!(trouble_of("/GstPipeline:pipeline0/GstBin:camera-source/GstV4l2Src:v4l2src0"), Trouble::Camera);
+        assert_eq!(trouble_of("/GstPipeline:pipeline0/GstAppSrc:microphone-source"), Trouble::Microphone);
+        assert_eq!(trouble_of("/GstPipeline:pipeline0/GstTee:camera"), Trouble::Pipeline);
     }
 }

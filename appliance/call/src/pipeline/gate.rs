@@ -1,6 +1,6 @@
 //! Owns: whether samples may pass, each way, and how many did.
 //! Never: opens without a granted certificate; opens again once it was refused.
-//! Called by: the pads of capture and playback beside it (ask), session (opens or refuses), run (reads).
+//! Called by: the pads of capture, sending and playback beside it (ask), session (opens or refuses), run (reads).
 
 use gstreamer::prelude::*;
 use parloir_shell::BootTime;
@@ -22,12 +22,42 @@ pub enum Turned {
     Never,
 }
 
-/// One pipeline's gate. It starts shut both ways.
+/// What the visit lets out, whatever sessions come and go.
+#[derive(Default)]
+pub struct Lets {
+    held: AtomicBool,
+    camera_off: AtomicBool,
+    refused: AtomicBool,
+}
+
+impl Lets {
+    /// The person lets the camera out; the self view shows it.
+    #[must_use]
+    pub fn camera_on(&self) -> bool {
+        !self.camera_off.load(Ordering::Acquire) && !self.refused.load(Ordering::Acquire)
+    }
+    /// See [`Self::camera_on`].
+    pub fn set_camera(&self, on: bool) {
+        self.camera_off.store(!on, Ordering::Release);
+    }
+    /// Held: nothing leaves.
+    pub fn set_held(&self, held: bool) {
+        self.held.store(held, Ordering::Release);
+    }
+    /// Nothing leaves any more, whatever is ordered.
+    pub fn refuse(&self) {
+        self.refused.store(true, Ordering::Release);
+    }
+    fn holds(&self) -> bool {
+        self.held.load(Ordering::Acquire) || self.refused.load(Ordering::Acquire)
+    }
+}
+
+/// One session's gate. It starts shut both ways.
 #[derive(Default)]
 pub struct Gate {
     far: AtomicU8,
-    held: AtomicBool,
-    camera_off: AtomicBool,
+    lets: Arc<Lets>,
     sound_only: AtomicBool,
     /// Bytes of RTP that entered the transport.
     pub bytes_out: AtomicU64,
@@ -46,6 +76,11 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// Of a new session.
+    #[must_use]
+    pub fn new(lets: Arc<Lets>) -> Self {
+        Self { lets, ..Self::default() }
+    }
     /// The far certificate is granted.
     pub fn open(&self) -> Turned {
         match self.far.compare_exchange(SHUT, OPEN, Ordering::AcqRel, Ordering::Acquire) {
@@ -66,25 +101,12 @@ impl Gate {
     /// Own sound may leave (silence when the microphone is off).
     #[must_use]
     pub fn lets_sound_out(&self) -> bool {
-        self.lets_in() && !self.held.load(Ordering::Acquire)
+        self.lets_in() && !self.lets.holds()
     }
     /// Own pictures may leave.
     #[must_use]
     pub fn lets_pictures_out(&self) -> bool {
-        self.lets_sound_out() && self.camera_on() && !self.sound_only.load(Ordering::Acquire)
-    }
-    /// The person lets the camera out; the self view shows it.
-    #[must_use]
-    pub fn camera_on(&self) -> bool {
-        !self.camera_off.load(Ordering::Acquire)
-    }
-    /// See [`Self::camera_on`].
-    pub fn set_camera(&self, on: bool) {
-        self.camera_off.store(!on, Ordering::Release);
-    }
-    /// Held: nothing leaves.
-    pub fn set_held(&self, held: bool) {
-        self.held.store(held, Ordering::Release);
+        self.lets_sound_out() && self.lets.camera_on() && !self.sound_only.load(Ordering::Acquire)
     }
     /// True when this changed something.
     pub fn set_sound_only(&self, on: bool) -> bool {
@@ -108,8 +130,6 @@ pub const SWALLOW: gstreamer::PadProbeReturn = gstreamer::PadProbeReturn::Handle
 pub enum Guard {
     /// Raw pictures on their way to the encoder.
     CameraToEncoder,
-    /// Raw pictures on their way to the self view.
-    CameraToScreen,
     /// RTP of own pictures on its way to the transport.
     PicturesOut,
     /// RTP of own sound on its way to the transport.
@@ -124,7 +144,6 @@ pub fn guard(pad: &gstreamer::Pad, gate: &Arc<Gate>, what: Guard) {
     pad.add_probe(gstreamer::PadProbeType::BUFFER | gstreamer::PadProbeType::BUFFER_LIST, move |_, info| {
         let passes = match what {
             Guard::CameraToEncoder | Guard::PicturesOut => gate.lets_pictures_out(),
-            Guard::CameraToScreen => gate.camera_on(),
             Guard::SoundOut => gate.lets_sound_out(),
             Guard::In => gate.lets_in(),
         };
@@ -144,7 +163,7 @@ fn count(gate: &Gate, what: Guard, buffer: &gstreamer::BufferRef) {
     match what {
         Guard::PicturesOut | Guard::SoundOut => gate.bytes_out.fetch_add(buffer.size() as u64, Ordering::Relaxed),
         Guard::In => gate.bytes_in.fetch_add(buffer.size() as u64, Ordering::Relaxed),
-        Guard::CameraToEncoder | Guard::CameraToScreen => return,
+        Guard::CameraToEncoder => return,
     };
     // The marker bit ends a picture (RFC 6184, section 5.1; RFC 3550, section 5.1).
     let mut head = [0; 2];
@@ -170,15 +189,23 @@ mod tests {
 
     #[test]
     fn held_lets_nothing_out_and_camera_off_no_picture() {
-        let gate = Gate::default();
+        let lets = Arc::new(Lets::default());
+        let gate = Gate::new(lets.clone());
         gate.open();
-        gate.set_camera(false);
-        assert!(gate.lets_sound_out() && !gate.lets_pictures_out() && !gate.camera_on());
-        gate.set_camera(true);
-        gate.set_held(true);
-        assert!(!gate.lets_sound_out() && !gate.lets_pictures_out() && gate.lets_in());
-        gate.set_held(false);
+        lets.set_camera(false);
+        assert!(gate.lets_sound_out() && !gate.lets_pictures_out() && !lets.camera_on());
+        lets.set_camera(true);
+        lets.set_held(true);
+        assert!(!gate.lets_sound_out() && !gate.lets_pictures_out() && gate.lets_in() && lets.camera_on());
+        let next = Gate::new(lets.clone());
+        next.open();
+        assert!(!next.lets_sound_out() && !next.lets_pictures_out(), "the next session is held too");
+        lets.set_held(false);
         assert!(gate.set_sound_only(true) && !gate.set_sound_only(true));
         assert!(gate.lets_sound_out() && !gate.lets_pictures_out());
+        lets.refuse();
+        lets.set_held(false);
+        lets.set_camera(true);
+        assert!(!gate.lets_sound_out() && !lets.camera_on(), "a refusal is final");
     }
 }

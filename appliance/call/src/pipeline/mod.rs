@@ -1,13 +1,14 @@
-//! Owns: the one GStreamer pipeline of a visit: its elements, its gate, the negotiation of `webrtcbin`.
+//! Owns: the GStreamer pipelines of a visit: one for the sources, and one for each session with its gate and the negotiation of `webrtcbin`.
 //! Never: reads a socket, judges a plan or a session description; lets a sample pass while the gate is shut.
 //! Called by: run. Element names stand in this directory and nowhere else.
 
 mod capture;
 mod gate;
 mod playback;
+mod sending;
 mod session;
 
-pub use capture::Source;
+pub use capture::{Capture, Source};
 pub use gate::Gate;
 
 use crate::events::{Event, Post};
@@ -122,11 +123,11 @@ impl From<glib::BoolError> for PipelineError {
 /// Where pictures go; replaced when the screen comes back.
 pub type Screen = Arc<Mutex<Option<FrameSender>>>;
 
-/// A pipeline, from the certificate to the end of the visit or to the next re-call.
+/// A session, from the certificate or a re-call to the end of the visit or to the next re-call.
 pub struct Pipeline {
     pipeline: gstreamer::Pipeline,
     webrtc: gstreamer::Element,
-    capture: capture::Capture,
+    sending: sending::Sending,
     gate: Arc<Gate>,
     granted: session::Granted,
     post: Post,
@@ -147,18 +148,21 @@ impl Pipeline {
     ///
     /// # Errors
     /// An element is missing or refuses.
-    pub fn build(identity: &Identity, screen: &Screen, post: &Post) -> Result<Self, PipelineError> {
+    pub fn build(identity: &Identity, capture: &Capture, screen: &Screen, post: &Post) -> Result<Self, PipelineError> {
         let pipeline = gstreamer::Pipeline::new();
-        let gate = Arc::new(Gate::default());
+        // The clock of capture, so that its time stamps mean the same here.
+        pipeline.use_clock(Some(&gstreamer::SystemClock::obtain()));
+        let gate = Arc::new(Gate::new(capture.lets().clone()));
         let granted = session::Granted::default();
         let webrtc = session::make(&pipeline, identity, &gate, &granted, post)?;
         watch_bus(&pipeline, post);
-        let capture = capture::build(&pipeline, &webrtc, &gate, screen, &identity.fingerprint)?;
+        let sending = sending::build(&pipeline, &webrtc, &gate, &identity.fingerprint)?;
         playback::build(&pipeline, &webrtc, &gate, screen, post)?;
         // Sound is played this late, so that jitter within it is not heard; pictures are shown at once.
         pipeline.set_latency(gstreamer::ClockTime::from_mseconds(80));
         pipeline.set_state(gstreamer::State::Playing).map_err(|e| PipelineError::Element(e.to_string()))?;
-        Ok(Self { pipeline, webrtc, capture, gate, granted, post: post.clone() })
+        capture.pour(Some((&sending.camera, &sending.microphone)));
+        Ok(Self { pipeline, webrtc, sending, gate, granted, post: post.clone() })
     }
 
     /// The grant holds: who the far side may be, the relays, the rates. The offer comes as [`Event::Offer`].
@@ -178,7 +182,7 @@ impl Pipeline {
 
     fn set_rates(&self, rates: &Rates) {
         session::set_rates(&self.pipeline, rates);
-        self.capture.set_audio_kbps(rates.audio);
+        self.sending.set_audio_kbps(rates.audio);
     }
 
     /// Gives the far side's answer to `webrtcbin`. It was checked before.
@@ -194,42 +198,18 @@ impl Pipeline {
         self.webrtc.emit_by_name::<()>("add-ice-candidate", &[&mline, &candidate]);
     }
 
-    /// Connects the camera; pictures leave when the gate is open.
-    ///
-    /// # Errors
-    /// The source refuses.
-    pub fn open_camera(&mut self, source: Source) -> Result<(), PipelineError> {
-        self.capture.open_camera(&self.pipeline, source, &self.post)
-    }
-
-    /// Connects the microphone; sound leaves when the gate is open.
-    ///
-    /// # Errors
-    /// The source refuses.
-    pub fn open_microphone(&mut self, source: Source) -> Result<(), PipelineError> {
-        self.capture.open_microphone(&self.pipeline, source, &self.post)
-    }
-
-    /// What the person lets out: without camera no picture leaves and the self view stops; without microphone silence leaves.
-    pub fn let_out(&self, camera: bool, microphone: bool) {
-        self.capture.let_out(camera, microphone);
-        self.gate.set_camera(camera);
-        self.capture.force_key();
-    }
-
-    /// Held: nothing leaves.
-    pub fn hold(&self, held: bool) {
-        self.capture.force_key();
-        self.gate.set_held(held);
+    /// The next picture that leaves is a key picture: what left before is not there to build on.
+    pub fn force_key(&self) {
+        self.sending.force_key();
     }
 
     /// What the ladder says.
     pub fn set_video(&self, video: Video) {
         match video {
             Video::Pictures(Rung { width, height, fps, kbps }) => {
-                self.capture.set_rung(width, height, fps, kbps);
+                self.sending.set_rung(width, height, fps, kbps);
                 if self.gate.set_sound_only(false) {
-                    self.capture.force_key();
+                    self.sending.force_key();
                 }
             }
             Video::SoundOnly => {
@@ -259,7 +239,6 @@ impl Pipeline {
 impl Drop for Pipeline {
     fn drop(&mut self) {
         self.gate.refuse();
-        self.capture.stop();
         if let Err(e) = self.pipeline.set_state(gstreamer::State::Null) {
             tracing::warn!("pipeline did not stop cleanly: {e}");
         }
@@ -274,8 +253,10 @@ fn watch_bus(pipeline: &gstreamer::Pipeline, post: &Post) {
         match message.view() {
             gstreamer::MessageView::Error(e) => {
                 let source = e.src().map(|s| s.path_string().to_string()).unwrap_or_default();
-                let what = capture::trouble_of(&source).unwrap_or(Trouble::Pipeline);
-                post.send(Event::Failed { what, detail: format!("{source}: {} ({})", e.error(), e.debug().unwrap_or_default()) });
+                post.send(Event::Failed {
+                    what: Trouble::Pipeline,
+                    detail: format!("{source}: {} ({})", e.error(), e.debug().unwrap_or_default()),
+                });
             }
             gstreamer::MessageView::Element(e) => {
                 tracing::debug!("{:?}", e.structure());

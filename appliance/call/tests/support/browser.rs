@@ -65,6 +65,13 @@ impl Browser {
         password
     }
 
+    /// As [`Self::relay`], at the other end of a line.
+    pub fn relay_through(&mut self, relay: &super::Relay, line: &super::Forwarder) -> String {
+        let password = self.relay(relay);
+        self.relay["urls"] = json!(line.url());
+        password
+    }
+
     /// Makes the page lie about its certificate in its answers.
     pub fn rewrite_fingerprint(&self, colons: &str) {
         self.runtime.block_on(self.client.execute("window.lie = arguments[0]", vec![json!(colons)])).unwrap();

@@ -28,6 +28,9 @@ pub struct Seen {
     /// Readable counters of each flavour, and frames without one.
     pub far_counters: (u64, u64, u64),
     pub self_luma: u8,
+    /// When the last self view came, and the longest time without one.
+    pub self_last: Option<Instant>,
+    pub self_gap: Duration,
 }
 
 impl Seen {
@@ -112,9 +115,25 @@ impl Call {
     pub fn open_doors(&self) {
         let (y4m, wav) = super::clip(Flavour::Cell);
         for (media, path) in [(CAMERA, y4m), (MICROPHONE, wav)] {
-            let file = File::open(path).unwrap();
-            fds::send(self.start.as_ref().unwrap(), &Start::Door { media }.encode(), &[file.as_fd()]).unwrap();
+            self.open_door(media, Some(&File::open(path).unwrap()));
         }
+    }
+
+    /// One door, with a clip or with the device itself.
+    pub fn open_door(&self, media: u8, clip: Option<&File>) {
+        let beside: Vec<_> = clip.iter().map(|file| file.as_fd()).collect();
+        fds::send(self.start.as_ref().unwrap(), &Start::Door { media }.encode(), &beside).unwrap();
+    }
+
+    /// How many facts of a kind came so far.
+    pub fn count(&self, wanted: impl Fn(&Fact) -> bool) -> usize {
+        self.seen.lock().unwrap().facts.iter().filter(|f| wanted(f)).count()
+    }
+
+    /// Descriptors, threads and PSS (KiB) of the process.
+    pub fn weight(&self) -> (usize, usize, u64) {
+        let entries = |what: &str| std::fs::read_dir(format!("/proc/{}/{what}", self.child.0.id())).unwrap().count();
+        (entries("fd"), entries("task"), self.pss_kib())
     }
 
     pub fn plan(far: Fingerprint, relay: Option<Relay>) -> Plan {
@@ -236,6 +255,9 @@ fn watch(arbiter: Arc<OwnedFd>, signal: Arc<OwnedFd>, mut frames: FrameReceiver,
                         seen.self_frames += 1;
                         seen.self_size = (frame.width(), frame.height());
                         seen.self_luma = frame.y()[w * h / 2];
+                        let now = Instant::now();
+                        let gap = seen.self_last.replace(now).map_or(Duration::ZERO, |last| now - last);
+                        seen.self_gap = seen.self_gap.max(gap);
                     }
                 }
             }

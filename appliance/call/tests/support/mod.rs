@@ -2,10 +2,13 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 mod browser;
+mod forwarder;
 mod lease;
 
 #[allow(unused_imports, reason = "each test binary uses its part")]
 pub use browser::Browser;
+#[allow(unused_imports, reason = "each test binary uses its part")]
+pub use forwarder::Forwarder;
 pub use lease::Call;
 
 use parloir_clip::Flavour;
@@ -73,6 +76,11 @@ impl Relay {
 
     pub fn for_plan(&self, password: &str) -> parloir_wire::lease::Relay {
         parloir_wire::lease::Relay { url: self.url.clone(), user: self.user.clone(), password: password.into() }
+    }
+
+    /// The same relay at the other end of a line.
+    pub fn through(&self, password: &str, line: &Forwarder) -> parloir_wire::lease::Relay {
+        parloir_wire::lease::Relay { url: line.url(), ..self.for_plan(password) }
     }
 }
 
