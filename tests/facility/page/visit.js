@@ -306,10 +306,14 @@ function clock() {
   write($("left"), () => seconds > 90 ? t("visit.minutes", { n: Math.round(seconds / 60) }) : t("visit.seconds", { n: seconds }));
 }
 
-/** Ends our side: the last word, then nothing leaves this device. */
-async function leave(byVisitor) {
+/** Ends our side, once: the last word, then nothing leaves this device. */
+function leave(byVisitor) {
   const visit = page.visit;
-  if (!visit || visit.over) return;
+  if (!visit || (visit.over && !visit.leaving)) return undefined;
+  return visit.leaving ??= lastWord(visit, byVisitor);
+}
+
+async function lastWord(visit, byVisitor) {
   visit.over = true;
   if (visit.media) {
     await visit.media.look().catch(() => false);
@@ -397,6 +401,7 @@ const heard = {
     heading();
     quiet();
     $("may-call").hidden = !m.call;
+    $("call").disabled = false;
     if (page.ready) say({ type: "ready" });
     const view = document.body.dataset.view;
     if (view === "start" || view === "calling" || view === "ringing") show(page.ready ? "waiting" : "check");

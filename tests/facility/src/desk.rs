@@ -346,7 +346,11 @@ impl Desk {
         if let Some(rung) = self.ring.as_ref().filter(|r| r.contact == *contact) {
             return vec![self.calling(rung)];
         }
-        self.waiting(now, contact).into_iter().collect()
+        // A page that was in a visit while nobody could tell it how it ended: a fresh one lets this pass.
+        let over = self.visits.back().filter(|v| v.ask.contact == *contact && v.admission().is_some());
+        let reason = over.and_then(|v| v.reason.clone().map(|reason| Says::Ended { call: v.ask.call, reason }));
+        let receipt = over.and_then(|v| v.receipt.clone().map(Says::Receipt));
+        reason.into_iter().chain(receipt).chain(self.waiting(now, contact)).collect()
     }
 
     fn waiting(&self, now: Now, contact: &Id) -> Option<Says> {

@@ -190,24 +190,7 @@ pub enum Says {
         reason: String,
     },
     /// Both sides' word.
-    Receipt {
-        /** Which. */
-        call: Id,
-        /** By the box's fair clock. */
-        seconds_counted: u32,
-        /** By the page's own statement. */
-        seconds_seen: Option<u64>,
-        /** Between first media and end, not counted. */
-        seconds_lost: u64,
-        /** Stable code. */
-        reason: String,
-        /** Every signature and count holds. */
-        verified: bool,
-        /** Both words are in it. */
-        both_sides: bool,
-        /** Id to quote. */
-        receipt: Id,
-    },
+    Receipt(Receipt),
     /// The link was opened in another window.
     Elsewhere,
 }
@@ -235,6 +218,28 @@ pub struct Ringing {
     pub watched_by: String,
     /// In words; empty: free.
     pub price: String,
+}
+
+/// A receipt as the visitor reads it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipt {
+    /// Which visit.
+    pub call: Id,
+    /// By the box's fair clock.
+    pub seconds_counted: u32,
+    /// By the page's own statements.
+    pub seconds_seen: Option<u64>,
+    /// Between first media and end, not counted.
+    pub seconds_lost: u64,
+    /// Stable code.
+    pub reason: String,
+    /// Every signature and count holds.
+    pub verified: bool,
+    /// Both words are in it.
+    pub both_sides: bool,
+    /// Id to quote.
+    pub receipt: Id,
 }
 
 /// `RTCIceServer`.

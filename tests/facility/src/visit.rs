@@ -2,7 +2,7 @@
 //! Never: a signature, a clock.
 //! Called by: [`crate::desk`].
 
-use crate::page::Ringing;
+use crate::page::{Receipt, Ringing};
 use parloir_pass::{Ask, Id, Party, Statement};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,8 +32,10 @@ pub struct Visit {
     pub earlier: Vec<Admission>,
     /// Nonces of the questions that those were answers to: the broker may deliver a question twice.
     pub answered: Vec<Id>,
-    /// The receipt that was judged already.
-    pub receipt: Option<Id>,
+    /// Why it ended, by the box.
+    pub reason: Option<String>,
+    /// The receipt that was judged already, for a page that was not there then.
+    pub receipt: Option<Receipt>,
 }
 
 /// How far a visit has come.

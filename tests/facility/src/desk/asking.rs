@@ -37,7 +37,8 @@ impl Desk {
         }
         let stage = Stage::Calling { until_ms: now.mono_ms + self.settings.absent_ms };
         out.extend(self.to_page(&ask.contact, [Says::Ringing(ringing.clone())]));
-        self.visits.push_back(Visit { ask, asked_ms: now.mono_ms, ringing, lease_s, stage, earlier: Vec::new(), answered: Vec::new(), receipt: None });
+        let (asked_ms, earlier, answered) = (now.mono_ms, Vec::new(), Vec::new());
+        self.visits.push_back(Visit { ask, asked_ms, ringing, lease_s, stage, earlier, answered, reason: None, receipt: None });
         self.changed = true;
         Ok(out)
     }

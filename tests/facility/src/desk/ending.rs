@@ -3,7 +3,7 @@
 //! Called by: the desk.
 
 use super::{Desk, Now, Output, Wrong, event, publish};
-use crate::page::Says;
+use crate::page::{self, Says};
 use crate::receipt::{self, judge};
 use crate::visit::Stage;
 use parloir_issuer::sign;
@@ -48,6 +48,7 @@ impl Desk {
         }
         let visit = self.visits.iter_mut().find(|v| v.ask.call == ended.call).ok_or("the end of a visit that was not asked")?;
         visit.end();
+        visit.reason = Some(ended.reason.clone());
         let (contact, granted) = (visit.ask.contact, visit.admission().is_some());
         self.changed = true;
         let says = if granted {
@@ -64,7 +65,7 @@ impl Desk {
         let plain = sealed::open(Typ::Receipt, &self.site.device, &self.site.seal, body)?;
         let judged = judge(&plain, &self.box_key, |r| self.visits.iter().find(|v| v.ask.call == r.call))?;
         let (receipt, verified) = (&judged.receipt, judged.errors.is_empty());
-        if self.visits.iter().any(|v| v.receipt == Some(receipt.receipt)) {
+        if self.visits.iter().any(|v| v.receipt.as_ref().is_some_and(|r| r.receipt == receipt.receipt)) {
             return Ok(vec![event("receipt-again", json!({"call": receipt.call, "receipt": receipt.receipt}))]);
         }
         let told = event(
@@ -81,7 +82,7 @@ impl Desk {
             }),
         );
         let seen_ms = judged.statements.iter().fold(0_u64, |sum, s| sum.saturating_add(s.decoded_ms));
-        let says = Says::Receipt {
+        let read = page::Receipt {
             call: receipt.call,
             seconds_counted: receipt.seconds_counted,
             seconds_seen: (!judged.statements.is_empty()).then_some(seen_ms / 1000),
@@ -94,10 +95,10 @@ impl Desk {
         let mut out = vec![told];
         if let Some(visit) = self.visits.iter_mut().find(|v| v.ask.call == receipt.call) {
             visit.end();
-            visit.receipt = Some(receipt.receipt);
+            visit.receipt = Some(read.clone());
             let contact = visit.ask.contact;
             self.changed = true;
-            out.extend(self.to_page(&contact, [says]));
+            out.extend(self.to_page(&contact, [Says::Receipt(read)]));
         }
         Ok(out)
     }

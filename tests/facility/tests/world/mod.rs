@@ -3,6 +3,8 @@
 //! Called by: the tests beside it.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod far;
+
 use parloir_issuer::{Options, Site, files, provision};
 use parloir_link::broker::{self, Identity};
 use parloir_link::topic::{Topics, Way, find};
@@ -63,12 +65,22 @@ pub fn unix_s() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()).unwrap()
 }
 
+fn facility(command: &[String]) -> (Process, std::sync::mpsc::Receiver<Value>) {
+    let mut child = tied(env!("CARGO_BIN_EXE_parloir-facility")).args(command).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let (tell, events) = std::sync::mpsc::channel();
+    std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|l| tell.send(serde_json::from_str(&l).unwrap())));
+    (Process(child), events)
+}
+
 pub struct World {
     pub url: String,
+    links: Vec<String>,
     pub site: Site,
     broker: String,
     events: Mutex<std::sync::mpsc::Receiver<Value>>,
-    _facility: Process,
+    command: Vec<String>,
+    facility: Option<Process>,
     _mosquitto: Process,
     pub dir: Dir,
 }
@@ -87,27 +99,33 @@ impl World {
         let (mosquitto, port) = mosquitto(at, &site.site.to_string());
         std::fs::write(at.join("turn.secret"), "north\n").unwrap();
         let broker = format!("127.0.0.1:{port}");
-        let mut child = tied(env!("CARGO_BIN_EXE_parloir-facility"))
-            .args(["--dir", at.to_str().unwrap(), "--broker", &broker, "--https", "127.0.0.1:0", "--turn", "127.0.0.1:3478"])
-            .args(["--turn-secret", at.join("turn.secret").to_str().unwrap()])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (tell, events) = std::sync::mpsc::channel();
-        std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|l| tell.send(serde_json::from_str(&l).unwrap())));
-        let mut world = Self {
-            url: String::new(),
-            site,
-            broker,
-            events: Mutex::new(events),
-            _facility: Process(child),
-            _mosquitto: mosquitto,
-            dir,
-        };
+        let mut command: Vec<String> = ["--dir", at.to_str().unwrap(), "--broker", &broker, "--turn", "127.0.0.1:3478"].map(str::to_owned).to_vec();
+        command.extend(["--https".to_owned(), format!("127.0.0.1:{}", free_port())]);
+        command.extend(["--turn-secret".to_owned(), at.join("turn.secret").to_str().unwrap().to_owned()]);
+        command.extend(["--state".to_owned(), at.join("state").to_str().unwrap().to_owned()]);
+        command.extend(flags.iter().map(|f| (*f).to_owned()));
+        let (facility, events) = facility(&command);
+        let mut world = Self { url: String::new(), links: Vec::new(), site, broker, command, events: Mutex::new(events), facility: Some(facility), _mosquitto: mosquitto, dir };
+        for _ in 0..world.site.person.contacts.len() {
+            let link = world.event("link").await["url"].as_str().unwrap().to_owned();
+            world.links.push(link);
+        }
         world.url = world.event("ready").await["visitor_url"].as_str().unwrap().to_owned();
         world
+    }
+
+    /// The link of a contact, by its place in the entitlement.
+    pub fn link(&self, contact: usize) -> String {
+        self.links[contact].clone()
+    }
+
+    /// The facility is killed, and after a while it is there again.
+    pub async fn restart(&mut self, away: Duration) {
+        self.facility = None;
+        tokio::time::sleep(away).await;
+        let (facility, events) = facility(&self.command);
+        (self.facility, self.events) = (Some(facility), Mutex::new(events));
+        assert_eq!(self.event("ready").await["visitor_url"].as_str(), Some(self.url.as_str()), "the link is the same");
     }
 
     /// The next event of that name; others pass.
@@ -192,6 +210,11 @@ impl World {
         keyring.ticket(&grant.ticket, grant.class, Clock::Unix(unix_s())).unwrap();
         parloir_seal::ticket::check(&grant, ask).unwrap();
         grant
+    }
+
+    /// Opens what was sealed to the box.
+    pub fn opened(&self, typ: Typ, body: &[u8]) -> Vec<u8> {
+        sealed::open(typ, &self.site.device, &self.unseal(), body).unwrap()
     }
 
     pub fn open_deny(&self, body: &[u8]) -> Deny {
