@@ -13,7 +13,7 @@ use crate::closing::{Closing, Guard};
 use crate::floor;
 use crate::outside::FileId;
 use crate::play::{HOME_LIMIT, Halt, Play, boot_ns, say};
-use crate::report::{self, Verdict};
+use crate::report::{self, Ring, Verdict};
 use crate::stage::Wanted;
 use crate::usage::Meter;
 
@@ -21,6 +21,10 @@ use crate::usage::Meter;
 const LIVE_LIMIT: Duration = Duration::from_secs(45);
 /// From the first pictures to figures that say something.
 const SETTLING: Duration = Duration::from_secs(5);
+/// From Call in the page to the ringing screen.
+const RING_LIMIT: Duration = Duration::from_secs(10);
+/// How long the person looks at a ringing screen.
+const LOOKING: Duration = Duration::from_millis(1500);
 /// From Back to the receipt.
 const RECEIPT_LIMIT: Duration = Duration::from_secs(15);
 
@@ -40,6 +44,8 @@ pub struct Course {
     pub report: Option<PathBuf>,
     /// A tampered run: a refusal is what shall happen.
     pub expect_refusal: bool,
+    /// The visitor calls, and the person answers.
+    pub incoming: bool,
 }
 
 /// Runs the course. `true` when what was wanted happened.
@@ -73,6 +79,10 @@ fn whole(play: &mut Play, course: &Course) -> Result<Verdict, Halt> {
 
 /// Nobody is played: the person has the remote and the link.
 fn open_house(play: &mut Play, course: &Course) -> Result<Verdict, Halt> {
+    if course.incoming {
+        let who = "open the link, allow camera and microphone, press the button \"Call\"";
+        say(&format!("to ring the cell: {who}; the TV rings for 45 s, OK (Enter) answers, Back (Esc) declines"));
+    }
     say("keys: arrows, Enter, Esc in the window, or scripts/remote from another terminal; Ctrl-C ends");
     match course.seconds {
         Some(seconds) => play.idle(Duration::from_secs(seconds))?,
@@ -88,6 +98,8 @@ fn visit(play: &mut Play, course: &Course) -> Result<Verdict, Halt> {
         say("a screen that was taken over dials without a key");
         play.stage.place_without_key()?;
         play.until("an answer to the screen that was taken over", HOME_LIMIT, |seen| seen.rogue.is_some())?;
+    } else if course.incoming {
+        answer(play, &mut verdict)?;
     } else {
         say("pressing OK on the first contact");
         verdict.ok_ns = play.press_ok_until_the_screen_leaves("home")?;
@@ -113,6 +125,24 @@ fn visit(play: &mut Play, course: &Course) -> Result<Verdict, Halt> {
     verdict.usage = meter.read();
     end(play, &mut verdict)?;
     Ok(verdict)
+}
+
+/// The visitor presses Call, the TV rings, OK answers; until then nobody may hold the camera's source.
+fn answer(play: &mut Play, verdict: &mut Verdict) -> Result<(), Halt> {
+    let guard = Guard::on(FileId::of(&play.stage.camera)?)?;
+    say("the visitor presses Call");
+    let called = Instant::now();
+    play.stage.supervisor.say("visitor", r#"{"do":"call"}"#)?;
+    play.until("the TV ringing", RING_LIMIT, |seen| seen.phase == "ringing")?;
+    let rang = Instant::now();
+    // Long enough for a picture, and for a person to see who calls: an earlier OK does not count.
+    play.idle(LOOKING)?;
+    say("it rings; pressing OK");
+    verdict.camera_open_before_ok = Some(guard.finish());
+    verdict.ok_ns = play.press_ok_until_the_screen_leaves("ringing")?;
+    verdict.ring =
+        Some(Ring { rang_after_ms: rang.duration_since(called).as_millis(), answered_after_ms: rang.elapsed().as_millis() });
+    Ok(())
 }
 
 /// Until both sides decode pictures, or a screen says that they will not.

@@ -128,7 +128,7 @@ pub fn visit(stage: &mut Stage, tree: &Path, seconds: u64) -> io::Result<Value> 
     let home = browser("visitor", &clip("visitor.y4m"), &clip("visitor.wav"), &format!("{address}/?as=home&to=cell"));
     for (name, user, command) in [("visitor", "parloir-visitor", home), ("kiosk", "parloir-kiosk", cell)] {
         let environment = ["HOME", "TMPDIR"].map(|word| (word.to_owned(), format!("{RUN}/{name}"))).to_vec();
-        stage.supervisor.part(Part { name, user, command, environment, kept: false, hears: false })?;
+        stage.supervisor.part(Part { name, user, command, environment, kept: false, hears: false, place: None })?;
     }
     wait(&post, &["cell", "home"], "ready")?;
     // Both pages are up and idle, as the box's screen is before OK.

@@ -10,8 +10,9 @@ use parloir_bench::compare::{self, Comparison};
 use parloir_bench::demo::Course;
 use parloir_bench::guest::{self, Guest};
 use parloir_bench::play::Halt;
+use parloir_bench::resume::How;
 use parloir_bench::stage::{Wanted, clips};
-use parloir_bench::{demo, kiosk, remote, restarts, rogue, walls};
+use parloir_bench::{demo, faults, kiosk, remote, restarts, resume, rogue, walls};
 
 /// Parloir's bench: a whole box and its facility on this machine.
 #[derive(Parser)]
@@ -41,12 +42,26 @@ enum What {
     /// Kills and stops every cell and part at the home screen and times when each is back.
     #[command(hide = true)]
     Restarts(Demo),
+    /// A visit that is interrupted and goes on.
+    #[command(hide = true)]
+    Resume(Resume),
+    /// As resume, within the namespaces.
+    #[command(hide = true)]
+    InsideResume(Resume),
     /// As restarts, within the namespaces.
     #[command(hide = true)]
     InsideRestarts(Demo),
     /// A screen that was taken over (the demo starts this).
     #[command(hide = true)]
     Rogue,
+    /// The visit under fault: rows of the table, or the matrix of states, processes and signals.
+    Faults(faults::Arguments),
+    /// As faults, within the namespaces.
+    #[command(hide = true)]
+    InsideFaults(faults::Arguments),
+    /// A stranger on the bus (the faults start this).
+    #[command(hide = true)]
+    FaultRogue,
     /// Presses keys of the remote, one after the other.
     Remote(Remote),
 }
@@ -62,6 +77,9 @@ struct Demo {
     /// Who visits: chromium is a headless one with a clip as its camera. Without it the link is printed for a person.
     #[arg(long, value_parser = ["chromium"])]
     visitor: Option<String>,
+    /// The visitor calls and the person answers.
+    #[arg(long)]
+    incoming: bool,
     /// Seconds that the visit lasts (30), or without --visitor the demo (until Ctrl-C).
     #[arg(long = "for", value_name = "SECONDS")]
     seconds: Option<u64>,
@@ -77,6 +95,31 @@ struct Demo {
     /// Root of the source tree.
     #[arg(long, value_name = "DIR", default_value = ".")]
     tree: PathBuf,
+    /// Apart: cell, site and visitor each in a network of its own, joined by lines that can be cut; else all are on loopback.
+    #[arg(long, value_enum)]
+    network: Option<Networks>,
+}
+
+/// Where the parts stand.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Networks {
+    Apart,
+    Loopback,
+}
+
+impl Demo {
+    fn out(&self) -> PathBuf {
+        out(self.out.as_ref(), &self.tree)
+    }
+}
+
+#[derive(Args)]
+struct Resume {
+    /// What interrupts.
+    #[arg(long, value_enum)]
+    how: How,
+    #[command(flatten)]
+    demo: Demo,
 }
 
 #[derive(Args)]
@@ -113,27 +156,32 @@ struct Remote {
 
 fn main() -> ExitCode {
     match Line::parse().what {
-        What::Demo(demo) => outside(&demo, "inside"),
+        What::Demo(demo) => outside(&demo.out(), "inside"),
         What::Inside(demo) => inside(&demo),
-        What::Kiosk(demo) => outside(&demo, "inside-kiosk"),
+        What::Kiosk(demo) => outside(&demo.out(), "inside-kiosk"),
         What::InsideKiosk(demo) => inside_kiosk(&demo),
-        What::Restarts(demo) => outside(&demo, "inside-restarts"),
+        What::Resume(resume) => outside(&resume.demo.out(), "inside-resume"),
+        What::InsideResume(resume) => inside_resume(&resume),
+        What::Restarts(demo) => outside(&demo.out(), "inside-restarts"),
         What::InsideRestarts(demo) => inside_restarts(&demo),
         What::Compare(compare) => compared(&compare),
         What::Visitor(guest) => tried(guest::visit(&guest)),
         What::Rogue => tried(rogue::dial()),
+        What::Faults(faults) if faults.printed() => ExitCode::SUCCESS,
+        What::Faults(faults) => outside(&faults.place(), "inside-faults"),
+        What::InsideFaults(faults) => inside_faults(&faults),
+        What::FaultRogue => tried(faults::rogue::try_everything()),
         What::Remote(remote) => press(&remote),
     }
 }
 
-/// Prepares what the caller owns, then runs the demo within the namespaces.
-fn outside(demo: &Demo, inside: &str) -> ExitCode {
+/// Prepares what the caller owns, then runs this program again within the namespaces, as `inside`.
+fn outside(out: &Path, inside: &str) -> ExitCode {
     if let Some(why) = walls::obstacle() {
         eprintln!("bench: {why}");
         return ExitCode::from(3);
     }
-    let prepared =
-        cache().and_then(|cache| clips(&cache)).and_then(|()| std::fs::create_dir_all(out(demo.out.as_ref(), &demo.tree)));
+    let prepared = cache().and_then(|cache| clips(&cache)).and_then(|()| std::fs::create_dir_all(out));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let done = prepared.and(runtime).and_then(|runtime| {
         let mut arguments: Vec<_> = std::env::args_os().skip(1).collect();
@@ -146,7 +194,15 @@ fn outside(demo: &Demo, inside: &str) -> ExitCode {
 }
 
 fn inside(demo: &Demo) -> ExitCode {
-    match course(demo).map_err(Halt::from).and_then(|course| demo::run(&course)) {
+    judged(course(demo).map_err(Halt::from).and_then(|course| demo::run(&course)))
+}
+
+fn inside_resume(resume: &Resume) -> ExitCode {
+    judged(course(&resume.demo).map_err(Halt::from).and_then(|course| resume::run(&course, resume.how)))
+}
+
+fn judged(done: Result<bool, Halt>) -> ExitCode {
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => fail("the visit was not as it must be; the lines above and the logs tell what was"),
         Err(Halt::Stopped) => ExitCode::from(130),
@@ -156,16 +212,10 @@ fn inside(demo: &Demo) -> ExitCode {
 
 fn course(demo: &Demo) -> std::io::Result<Course> {
     let headless = demo.headless || (!demo.window && std::env::var_os("DISPLAY").is_none());
-    let exe = std::env::current_exe()?;
     let wanted = Wanted {
-        tree: demo.tree.canonicalize()?,
-        bin: exe.parent().map(PathBuf::from).unwrap_or_default(),
-        cache: cache()?,
-        out: out(demo.out.as_ref(), &demo.tree).canonicalize()?,
-        headless,
         tamper: demo.tamper.clone(),
-        facility: Vec::new(),
-        init: Vec::new(),
+        apart: demo.network == Some(Networks::Apart),
+        ..wanted(&demo.tree, &demo.out(), headless)?
     };
     Ok(Course {
         wanted,
@@ -173,7 +223,29 @@ fn course(demo: &Demo) -> std::io::Result<Course> {
         seconds: demo.seconds,
         report: demo.report.clone(),
         expect_refusal: demo.tamper.is_some(),
+        incoming: demo.incoming,
     })
+}
+
+/// A stage from this tree with this program's neighbours, all on loopback.
+fn wanted(tree: &Path, out: &Path, headless: bool) -> std::io::Result<Wanted> {
+    let exe = std::env::current_exe()?;
+    Ok(Wanted {
+        tree: tree.canonicalize()?,
+        bin: exe.parent().map(PathBuf::from).unwrap_or_default(),
+        cache: cache()?,
+        out: out.canonicalize()?,
+        headless,
+        apart: false,
+        tamper: None,
+        facility: Vec::new(),
+        init: Vec::new(),
+    })
+}
+
+fn inside_faults(arguments: &faults::Arguments) -> ExitCode {
+    let wanted = wanted(&arguments.tree, &arguments.place(), true);
+    judged(wanted.map_err(Halt::from).and_then(|wanted| faults::run(arguments, &wanted)))
 }
 
 fn inside_kiosk(demo: &Demo) -> ExitCode {
@@ -185,15 +257,11 @@ fn inside_kiosk(demo: &Demo) -> ExitCode {
 }
 
 fn inside_restarts(demo: &Demo) -> ExitCode {
-    let done = course(demo).map_err(Halt::from).and_then(|course| {
+    judged(course(demo).map_err(Halt::from).and_then(|course| {
         let text = serde_json::to_string_pretty(&restarts::run(&course.wanted)?).map_err(|why| Halt::Failed(why.to_string()))?;
-        course.report.map_or(Ok(()), |report| std::fs::write(report, text + "\n").map_err(Halt::from))
-    });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Halt::Stopped) => ExitCode::from(130),
-        Err(Halt::Failed(why)) => fail(&why),
-    }
+        course.report.map_or(Ok(()), |report| std::fs::write(report, text + "\n"))?;
+        Ok(true)
+    }))
 }
 
 fn compared(wanted: &Compare) -> ExitCode {

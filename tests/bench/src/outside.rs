@@ -60,6 +60,14 @@ pub fn pids() -> Vec<u32> {
     entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// The user that a living process runs as; `None` for one that is gone or waits to be reaped.
+#[must_use]
+pub fn user_of(pid: u32) -> Option<u32> {
+    let user = fs::metadata(format!("/proc/{pid}")).ok()?.uid();
+    // Field 3 of proc(5): Z has ended, X is about to be gone.
+    stat(pid)?.first().is_some_and(|state| state != "Z" && state != "X").then_some(user)
+}
+
 /// The process and everything that descends from it.
 #[must_use]
 pub fn tree(root: u32) -> BTreeSet<u32> {

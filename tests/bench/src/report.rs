@@ -26,6 +26,19 @@ pub struct Verdict {
     pub camera_ever_open: Option<bool>,
     /// In a tampered run: the screen at the end.
     pub phase: String,
+    /// When the visitor called: the ring.
+    pub ring: Option<Ring>,
+    /// When the visitor called: somebody held the camera's source before OK.
+    pub camera_open_before_ok: Option<bool>,
+}
+
+/// A ring that was answered.
+#[derive(Clone, Copy, Debug)]
+pub struct Ring {
+    /// From Call in the page to the ringing screen.
+    pub rang_after_ms: u128,
+    /// From the ringing screen to the next one.
+    pub answered_after_ms: u128,
 }
 
 impl Verdict {
@@ -40,7 +53,8 @@ impl Verdict {
         }
         let both = [&seen.appliance, &seen.visitor].iter().all(|side| side.samples.last().is_some_and(|s| s.frames > 0));
         let receipt = seen.receipt.as_ref().is_some_and(|r| r["verified"] == json!(true));
-        self.visited && both && receipt && self.camera_closed_ms.is_some() && seen.errors.is_empty()
+        let blind = self.camera_open_before_ok != Some(true);
+        self.visited && both && receipt && blind && self.camera_closed_ms.is_some() && seen.errors.is_empty()
     }
 }
 
@@ -101,6 +115,12 @@ pub fn build(seen: &Seen, verdict: &Verdict, reference: Option<Reference>, pictu
         "phase": if verdict.phase.is_empty() { &seen.phase } else { &verdict.phase },
         "end_reason": seen.end_reason,
         "rogue": seen.rogue,
+        "ring": verdict.ring.map(|ring| json!({
+            "rang_after_ms": ring.rang_after_ms,
+            "answered_after_ms": ring.answered_after_ms,
+            "camera_open_before_ok": verdict.camera_open_before_ok,
+            "facility": seen.rings,
+        })),
         "refused": seen.refused.iter().map(|(code, rule)| json!({"code": code, "rule": rule})).collect::<Vec<_>>(),
         "errors": seen.errors,
         "deaths": seen.deaths,
@@ -134,6 +154,14 @@ pub fn summary(report: &Value) -> Vec<String> {
         r["verified"],
         if r["visitor_statement"].is_object() { "yes" } else { "no" }
     ));
+    if report["ring"].is_object() {
+        let ring = &report["ring"];
+        let open = if ring["camera_open_before_ok"] == json!(true) { "OPEN" } else { "shut" };
+        let (rang, answered) = (&ring["rang_after_ms"], &ring["answered_after_ms"]);
+        lines.push(format!(
+            "the TV rang {rang} ms after Call and was answered after {answered} ms; the camera was {open} until OK"
+        ));
+    }
     if report["reference_codec_loop"]["held"] == json!(false) {
         lines.push("this machine did not hold 30 fps with the codec alone just before: frame rates say nothing".to_owned());
     }

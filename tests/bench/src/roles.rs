@@ -5,7 +5,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::Sender;
 use std::time::Instant;
@@ -26,6 +26,8 @@ pub struct Role<'a> {
     pub environment: Vec<(String, String)>,
     /// Becomes its fd 3.
     pub third: Option<OwnedFd>,
+    /// The network namespace that it stands in, if not the bench's own.
+    pub network: Option<PathBuf>,
     /// Becomes its standard input, which is empty otherwise.
     pub input: Option<OwnedFd>,
 }
@@ -37,11 +39,15 @@ pub struct Role<'a> {
 /// `setpriv` or the log cannot be opened.
 pub fn start(role: Role<'_>, logs: &Path, events: &Sender<Event>) -> io::Result<u32> {
     let capabilities: String = role.capabilities.iter().map(|c| format!(",+{}", c.to_lowercase())).collect();
-    let mut command = if role.third.is_some() { Command::new("sh") } else { Command::new("setpriv") };
+    let mut words: Vec<String> = Vec::new();
     if role.third.is_some() {
         // The connection comes as standard input and moves to 3: no unsafe code between fork and exec.
-        command.args(["-c", "exec \"$@\" 3<&0 </dev/null", "sh", "setpriv"]);
+        words.extend(["sh", "-c", "exec \"$@\" 3<&0 </dev/null", "sh"].map(str::to_owned));
     }
+    words.extend(role.network.iter().flat_map(|path| ["nsenter".to_owned(), format!("--net={}", path.display())]));
+    words.push("setpriv".to_owned());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]);
     command.args(["--reuid", &role.id.to_string(), "--regid", &role.id.to_string(), "--clear-groups", "--no-new-privs"]);
     for set in ["--inh-caps", "--ambient-caps", "--bounding-set"] {
         command.arg(format!("{set}=-all{capabilities}"));

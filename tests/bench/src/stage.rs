@@ -13,6 +13,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::cells::Cells;
 use crate::demo::PLACE_WITHOUT_KEY;
 use crate::lines::Event;
+use crate::network::{self, Network, Place};
 use crate::parts::{configure, free_port, free_row, wait_for, wait_for_port};
 use crate::supervisor::{Part, Supervisor, listen_for_gate};
 use crate::walls::{self, RUN, Users, room, show};
@@ -45,6 +46,8 @@ pub struct Wanted {
     pub out: PathBuf,
     /// No window.
     pub headless: bool,
+    /// Cell, site and visitor each in a network of its own; else all are on loopback.
+    pub apart: bool,
     /// What the facility shall do wrong.
     pub tamper: Option<String>,
     /// More arguments for `parloir-facility`.
@@ -69,6 +72,10 @@ pub struct Stage {
     pub remote: PathBuf,
     /// Port of the facility's HTTPS.
     pub https: u16,
+    /// The lines between cell, site and visitor, where networks are apart.
+    pub network: Option<Network>,
+    /// Where broker, relay and page are.
+    address: &'static str,
     broker: u16,
     relay: u16,
 }
@@ -90,8 +97,9 @@ impl Stage {
             }
             show(&from, &format!("bin/{name}"))?;
         }
-        let supervisor =
+        let mut supervisor =
             Supervisor::new(cells, users, Path::new(RUN).join("bin"), wanted.out.join("logs"), events, wanted.headless);
+        supervisor.apart = wanted.apart;
         let mut stage = Self {
             supervisor,
             camera: Path::new(RUN).join("clip/camera"),
@@ -100,6 +108,8 @@ impl Stage {
             pictures: PathBuf::new(),
             remote: Path::new(RUN).join("bench/remote"),
             https: free_port()?,
+            network: wanted.apart.then(Network::lay).transpose()?,
+            address: if wanted.apart { network::SITE } else { "127.0.0.1" },
             broker: 0,
             relay: 0,
         };
@@ -131,6 +141,7 @@ impl Stage {
             ("broker", "parloir-broker", 0o700),
             ("relay", "parloir-relay", 0o700),
             ("facility", "parloir-facility", 0o700),
+            ("facility/state", "parloir-facility", 0o700),
             ("visitor", "parloir-visitor", 0o700),
             ("ui", "parloir-ui", 0o700),
             ("kiosk", "parloir-kiosk", 0o700),
@@ -158,9 +169,9 @@ impl Stage {
         let (broker, relay, first) = (free_port()?, free_port()?, free_row(RELAY_PORTS)?);
         for (name, value) in [
             ("broker-port", broker.to_string()),
-            ("broker", format!("127.0.0.1:{broker}")),
+            ("broker", format!("{}:{broker}", self.address)),
             ("turn-port", relay.to_string()),
-            ("turn", format!("127.0.0.1:{relay}")),
+            ("turn", format!("{}:{relay}", self.address)),
             ("relay-first", first.to_string()),
             ("relay-last", (first + RELAY_PORTS - 1).to_string()),
         ] {
@@ -176,7 +187,7 @@ impl Stage {
         let made = Command::new(Path::new(RUN).join("bin/parloirctl"))
             .args(["init", "--dir"])
             .arg(&keys)
-            .args(["--relay", &format!("turn:127.0.0.1:{}?transport=udp", self.relay)])
+            .args(["--relay", &format!("turn:{}:{}?transport=udp", self.address, self.relay), "--name", self.address])
             .args(more)
             .output()?;
         if !made.status.success() {
@@ -206,7 +217,7 @@ impl Stage {
         let to = Path::new(RUN).join(name);
         let mut values = self.supervisor.values.clone();
         values.extend(more.iter().map(|(word, value)| ((*word).to_owned(), (*value).to_owned())));
-        values.extend([("user".to_owned(), user.to_owned()), ("address".to_owned(), "127.0.0.1".to_owned())]);
+        values.extend([("user".to_owned(), user.to_owned()), ("address".to_owned(), self.address.to_owned())]);
         configure(template, &to, &values)?;
         chown(&to, Some(self.supervisor.user(user)?), None)?;
         fs::set_permissions(&to, fs::Permissions::from_mode(0o600))?;
@@ -214,7 +225,15 @@ impl Stage {
     }
 
     fn part(&mut self, name: &'static str, user: &'static str, command: Vec<String>, kept: bool) -> io::Result<u32> {
-        self.supervisor.part(Part { name, user, command, environment: Vec::new(), kept, hears: false })
+        let place = kept.then_some(Place::Site);
+        self.supervisor.part(Part { name, user, command, environment: Vec::new(), kept, hears: false, place })
+    }
+
+    fn wait_for(&self, what: &str, port: u16) -> io::Result<()> {
+        match &self.network {
+            Some(network) => wait_for(what, || network.accepts(port)),
+            None => wait_for_port(what, port),
+        }
     }
 
     fn bus(&mut self, tree: &Path) -> io::Result<()> {
@@ -233,7 +252,7 @@ impl Stage {
         let template = tree.join("systemd/broker/mosquitto.conf.in");
         let config = self.configured(&template, "etc/mosquitto.conf", "parloir-broker", &more)?;
         self.part("broker", "parloir-broker", words(&["mosquitto", "-c", &config]), true)?;
-        wait_for_port("the broker", self.broker)
+        self.wait_for("the broker", self.broker)
     }
 
     fn relay(&mut self, tree: &Path) -> io::Result<()> {
@@ -248,26 +267,29 @@ impl Stage {
         let more = [("state", state.as_str()), ("realm", "parloir.bench"), ("allocations", "64"), ("deny-cells", "")];
         let template = tree.join("systemd/relay/turnserver.conf.in");
         let config = self.configured(&template, "etc/turnserver.conf", "parloir-relay", &more)?;
-        // The one override of the bench: everything is on loopback here, which the relay's own file refuses.
-        let both = fs::read_to_string(&config)? + &fs::read_to_string(tree.join("tests/bench/parts/relay-loopback.conf"))?;
-        fs::write(&config, both)?;
+        if self.network.is_none() {
+            // The one override of the bench: everything is on loopback then, which the relay's own file refuses.
+            let both = fs::read_to_string(&config)? + &fs::read_to_string(tree.join("tests/bench/parts/relay-loopback.conf"))?;
+            fs::write(&config, both)?;
+        }
         self.part("relay", "parloir-relay", words(&["turnserver", "-c", &config]), true)?;
-        wait_for_port("the relay", self.relay)
+        self.wait_for("the relay", self.relay)
     }
 
     fn facility(&mut self, wanted: &Wanted) -> io::Result<()> {
         let value = |name: &str| self.supervisor.values.get(name).cloned().unwrap_or_default();
-        let (https, binary) = (format!("127.0.0.1:{}", self.https), format!("{RUN}/bin/parloir-facility"));
-        let secret = format!("{RUN}/facility/turn-secret");
+        let (https, binary) = (format!("{}:{}", self.address, self.https), format!("{RUN}/bin/parloir-facility"));
+        let (secret, state) = (format!("{RUN}/facility/turn-secret"), format!("{RUN}/facility/state"));
         let mut command = words(&[&binary, "--dir", &value("keys"), "--broker", &value("broker"), "--https", &https]);
-        command.extend(words(&["--turn", &value("turn"), "--turn-secret", &secret]));
+        command.extend(words(&["--turn", &value("turn"), "--turn-secret", &secret, "--state", &state]));
         if let Some(kind) = wanted.tamper.as_deref().filter(|kind| *kind != PLACE_WITHOUT_KEY) {
             command.extend(words(&["--tamper", kind]));
         }
         command.extend(wanted.facility.iter().cloned());
         let (name, user) = ("facility", "parloir-facility");
-        self.supervisor.part(Part { name, user, command, environment: Vec::new(), kept: true, hears: true })?;
-        wait_for_port("the facility", self.https)
+        let place = Some(Place::Site);
+        self.supervisor.part(Part { name, user, command, environment: Vec::new(), kept: true, hears: true, place })?;
+        self.wait_for("the facility", self.https)
     }
 
     /// Starts the cells that start with the box.
@@ -292,7 +314,7 @@ impl Stage {
     /// The relay was not started.
     pub fn relay_for(&self, user: &str) -> io::Result<serde_json::Value> {
         let secret = self.supervisor.values.get("turn-secret").ok_or_else(|| io::Error::other("no relay runs"))?;
-        let urls = vec![format!("turn:127.0.0.1:{}?transport=udp", self.relay)];
+        let urls = vec![format!("turn:{}:{}?transport=udp", self.address, self.relay)];
         let relays = parloir_facility::turn::Relays { urls, secret: secret.clone().into_bytes() };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_err(io::Error::other)?.as_secs();
         let given = relays.credentials(user, i64::try_from(now).unwrap_or(0) + 3600);
@@ -316,7 +338,8 @@ impl Stage {
     pub fn place_without_key(&mut self) -> io::Result<u32> {
         let environment = vec![("DBUS_SYSTEM_BUS_ADDRESS".to_owned(), format!("unix:path={RUN}/bus/socket"))];
         let command = words(&[&format!("{RUN}/bin/parloir-bench"), "rogue"]);
-        self.supervisor.part(Part { name: "rogue", user: "parloir-ui", command, environment, kept: false, hears: false })
+        let (name, user) = ("rogue", "parloir-ui");
+        self.supervisor.part(Part { name, user, command, environment, kept: false, hears: false, place: None })
     }
 
     /// Starts a real browser as the visitor, as a user of its own.
@@ -324,11 +347,19 @@ impl Stage {
     /// # Errors
     /// It cannot be started.
     pub fn visitor(&mut self, url: &str) -> io::Result<u32> {
+        self.visitor_with(url, &[])
+    }
+
+    /// As [`Stage::visitor`], with more arguments: one that stays after an end takes orders for the next visit.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn visitor_with(&mut self, url: &str, more: &[&str]) -> io::Result<u32> {
         let (camera, sound) = (self.visitor_camera.display().to_string(), self.visitor_sound.display().to_string());
         let out = format!("{RUN}/visitor");
         let ca = self.supervisor.values.get("keys").map(|keys| format!("{keys}/tls/https.pem")).unwrap_or_default();
         let binary = format!("{RUN}/bin/parloir-bench");
-        let command = words(&[
+        let mut command = words(&[
             &binary,
             "visitor",
             "--url",
@@ -342,8 +373,10 @@ impl Stage {
             "--certificate",
             &ca,
         ]);
+        command.extend(words(more));
         let environment = vec![("HOME".to_owned(), out.clone()), ("TMPDIR".to_owned(), out)];
-        self.supervisor.part(Part { name: "visitor", user: "parloir-visitor", command, environment, kept: false, hears: true })
+        let (name, user, place) = ("visitor", "parloir-visitor", Some(Place::Visitor));
+        self.supervisor.part(Part { name, user, command, environment, kept: false, hears: true, place })
     }
 }
 

@@ -18,6 +18,7 @@ use parloir_wire::start::Start as StartMessage;
 
 use crate::cells::{Cell, Cells, Policy, fill};
 use crate::lines::Event;
+use crate::network::Place;
 use crate::outside::tree;
 use crate::roles::{Role, start};
 use crate::walls::{self, RUN, Users};
@@ -25,6 +26,9 @@ use crate::watchdog::Watchdog;
 
 /// `RestartSec=` of a part that a site's own units keep up.
 const PART_DELAY: Duration = Duration::from_secs(1);
+
+/// Room for what a part has not read yet; pipe(7) allows as much to everybody.
+const PIPE_BYTES: i32 = 1 << 20;
 
 /// A process that ended.
 #[derive(Debug)]
@@ -60,6 +64,8 @@ pub struct Part {
     pub kept: bool,
     /// Hears what [`Supervisor::say`] tells it on its standard input.
     pub hears: bool,
+    /// Where it stands when networks are apart; `None` in the bench's own.
+    pub place: Option<Place>,
 }
 
 /// All processes of a run.
@@ -82,6 +88,8 @@ pub struct Supervisor {
     inputs: BTreeMap<String, File>,
     environment: Vec<(String, String, String)>,
     headless: bool,
+    /// Everybody stands in a network of their own.
+    pub apart: bool,
     stopping: bool,
 }
 
@@ -106,6 +114,7 @@ impl Supervisor {
             inputs: BTreeMap::new(),
             environment: Vec::new(),
             headless,
+            apart: false,
             stopping: false,
         }
     }
@@ -193,8 +202,9 @@ impl Supervisor {
     pub fn part(&mut self, part: Part) -> io::Result<u32> {
         let (command, environment) = (part.command.clone(), part.environment.clone());
         let input = part.hears.then(|| self.input(part.name)).transpose()?;
-        let role =
-            Role { name: part.name, id: self.user(part.user)?, capabilities: &[], command, environment, third: None, input };
+        let network = part.place.filter(|_| self.apart).map(Place::path);
+        let id = self.user(part.user)?;
+        let role = Role { name: part.name, id, capabilities: &[], command, environment, third: None, network, input };
         let pid = start(role, &self.logs, &self.events)?;
         self.born(part.name, pid, None);
         self.parts.retain(|known| known.name != part.name);
@@ -208,6 +218,8 @@ impl Supervisor {
         if !self.inputs.contains_key(name) {
             nix::unistd::mkfifo(&path, nix::sys::stat::Mode::from_bits_truncate(0o600))?;
             let both = File::options().read(true).write(true).custom_flags(nix::libc::O_NONBLOCK).open(&path)?;
+            // The largest body that a bus or broker takes, as hexadecimal digits, must fit in one line.
+            nix::fcntl::fcntl(&both, nix::fcntl::FcntlArg::F_SETPIPE_SZ(PIPE_BYTES))?;
             self.inputs.insert(name.to_owned(), both);
         }
         Ok(File::open(&path)?.into())
@@ -251,13 +263,21 @@ impl Supervisor {
         let watchdog = (!limit.is_zero()).then(|| Watchdog::on(&cell.name, id, limit, self.events.clone())).transpose()?;
         environment.extend(watchdog.iter().flat_map(Watchdog::environment));
         let capabilities = &cell.capabilities.bench;
-        let role = Role { name: &cell.name, id, capabilities, command, environment, third, input: None };
+        let role =
+            Role { name: &cell.name, id, capabilities, command, environment, third, network: self.network(cell), input: None };
         let pid = start(role, &self.logs, &self.events)?;
         if let Some(watchdog) = &watchdog {
             watchdog.of(pid);
         }
         self.born(&cell.name, pid, watchdog);
         Ok(pid)
+    }
+
+    /// A cell reaches what its `network` names. A window may need the bench's own network for its display.
+    fn network(&self, cell: &Cell) -> Option<PathBuf> {
+        let window = !self.headless && !cell.arguments.headless.is_empty();
+        let place = if cell.network.is_empty() { Place::Nowhere } else { Place::Cell };
+        (self.apart && !window).then(|| place.path())
     }
 
     /// A cell said nothing to its watchdog: it is killed, and restarted by the next [`Supervisor::reap`].

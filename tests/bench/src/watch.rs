@@ -7,12 +7,15 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::lines::Line;
+use crate::play::boot_ns;
 
 /// One sample of a side's decoder.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
     /// Seconds on one clock per side.
     pub at: f64,
+    /// Seconds of `CLOCK_BOOTTIME` when the bench heard of it; for the box its own time.
+    pub came: f64,
     /// Frames decoded since the visit began.
     pub frames: u64,
 }
@@ -41,6 +44,8 @@ pub struct Side {
 pub struct Seen {
     /// Phase of the screen, as the ui shows it.
     pub phase: String,
+    /// Every phase that it showed, in order.
+    pub phases: Vec<String>,
     /// Link of the visitor.
     pub visitor_url: Option<String>,
     /// The facility is ready and the box is there.
@@ -59,6 +64,12 @@ pub struct Seen {
     pub visitor: Side,
     /// The facility's word about the receipt.
     pub receipt: Option<Value>,
+    /// What the facility said of its rings, in order.
+    pub rings: Vec<Value>,
+    /// Grants that the facility gave.
+    pub granted: u32,
+    /// Those of them that replaced one of the same visit.
+    pub regranted: u32,
     /// Refusals: code, rule.
     pub refused: Vec<(String, String)>,
     /// Lines at level ERROR: each is a bug of ours.
@@ -98,6 +109,9 @@ impl Seen {
 
     fn screen(&mut self, line: &Line) {
         if let Some(phase) = line.field("phase") {
+            if self.phases.last().is_none_or(|last| last != phase) {
+                self.phases.push(phase.to_owned());
+            }
             self.phase = phase.to_owned();
         }
     }
@@ -118,7 +132,8 @@ impl Seen {
         }
         if let (Some(frames), Some(at)) = (line.number("frames_decoded"), line.number("at_ns")) {
             let side = &mut self.appliance;
-            side.samples.push(Sample { at: at as f64 / 1e9, frames: frames.unsigned_abs() });
+            let at = at as f64 / 1e9;
+            side.samples.push(Sample { at, came: at, frames: frames.unsigned_abs() });
             side.width = line.number("width").unwrap_or(0).unsigned_abs();
             side.height = line.number("height").unwrap_or(0).unsigned_abs();
             if let Some(level) = line.number("audio_level") {
@@ -144,6 +159,9 @@ impl Seen {
             "ready" => self.visitor_url = event["visitor_url"].as_str().map(str::to_owned),
             "attached" | "online" => self.attached = event["online"].as_bool().unwrap_or(true),
             "receipt" => self.receipt = Some(event),
+            "ring" => self.rings.push(event),
+            "granted" => self.granted += 1,
+            "regranted" => self.regranted += 1,
             _ => {}
         }
     }
@@ -163,8 +181,9 @@ impl Seen {
         let number = |name: &str| event[name].as_f64();
         if let Some(frames) = event["frames_decoded"].as_u64() {
             // The page's own clock when it gives one: the line may have waited on its way.
-            let at = number("at_ms").map_or_else(|| seconds(at), |ms| ms / 1000.0);
-            side.samples.push(Sample { at, frames });
+            let came = boot_ns() as f64 / 1e9 - at.elapsed().as_secs_f64();
+            let at = number("at_ms").map_or(came, |ms| ms / 1000.0);
+            side.samples.push(Sample { at, came, frames });
         }
         side.width = event["width"].as_u64().unwrap_or(side.width);
         side.height = event["height"].as_u64().unwrap_or(side.height);
@@ -188,13 +207,22 @@ impl Seen {
     }
 }
 
-/// Seconds since the first call, for sources without a clock of their own.
-fn seconds(at: Instant) -> f64 {
-    static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-    at.saturating_duration_since(*START.get_or_init(|| at)).as_secs_f64()
-}
-
 impl Side {
+    /// Frames decoded in all, by the last sample.
+    #[must_use]
+    pub fn decoded(&self) -> u64 {
+        self.samples.last().map_or(0, |sample| sample.frames)
+    }
+
+    /// Whether a sample that came after that second of `CLOCK_BOOTTIME` counts anew and has counted something.
+    #[must_use]
+    pub fn decoded_since(&self, second: f64) -> bool {
+        let (Some(before), Some(last)) = (self.samples.iter().rfind(|s| s.came < second), self.samples.last()) else {
+            return false;
+        };
+        last.came > second && last.at < before.at && last.frames > 0
+    }
+
     /// Frames decoded in each whole second, from the first decoded frame on.
     #[must_use]
     pub fn per_second(&self) -> Vec<f64> {
@@ -260,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_frozen_second_is_seen() {
-        let at = |second: f64, frames| Sample { at: second, frames };
+        let at = |second: f64, frames| Sample { at: second, came: second, frames };
         let side = Side { samples: vec![at(0.0, 1), at(6.0, 181), at(7.0, 181), at(8.0, 211)], ..Side::default() };
         assert_eq!(side.settled().1, 0.0);
     }
