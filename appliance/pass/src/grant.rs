@@ -230,6 +230,8 @@ pub struct Time {
 pub const MAX_PARTIES: usize = 3;
 /// Most relays of a grant.
 pub const MAX_RELAYS: usize = 4;
+/// Longest user name and password of a relay, bytes: what call can be told (`parloir-wire`, the plan).
+pub const MAX_CREDENTIAL: usize = 128;
 
 impl Document for Ask {
     const TYP: Typ = Typ::Ask;
@@ -258,8 +260,8 @@ impl Document for Grant {
         }
         for relay in &self.relays {
             words::relay("relays.url", &relay.url)?;
-            words::text("relays.user", &relay.user, 256)?;
-            words::text("relays.password", &relay.password, 256)?;
+            words::credential("relays.user", &relay.user)?;
+            words::credential("relays.password", &relay.password)?;
         }
         words::text("recorded_by", &self.recorded_by, words::MAX_NAME)?;
         words::text("watched_by", &self.watched_by, words::MAX_NAME)?;

@@ -153,9 +153,7 @@ impl Document for Receipt {
         need(self.gaps.iter().all(|g| g.from_ms <= g.to_ms), "MalformedDocument", "gaps", "ends before it starts")?;
         let ordered = self.gaps.windows(2).all(|pair| pair[0].to_ms <= pair[1].from_ms);
         need(ordered, "MalformedDocument", "gaps", "not ascending, or overlapping")?;
-        let short = |s: &String| s.len() <= MAX_STATEMENT;
-        let last = self.visitor_statement.as_ref().is_none_or(short);
-        need(last, "MalformedDocument", "visitor_statement", "longer than 2048 bytes")?;
+        self.visitor_statement.iter().try_for_each(|s| words::statement("visitor_statement", s))?;
         need(self.regrants.len() <= MAX_REGRANTS, "MalformedDocument", "regrants", "more than 4")?;
         need(self.regrants.is_empty() || self.grant.is_some(), "MalformedDocument", "regrants", "without a grant to replace")?;
         need(
@@ -164,6 +162,6 @@ impl Document for Receipt {
             "earlier_statements",
             "more than regrants",
         )?;
-        need(self.earlier_statements.iter().all(short), "MalformedDocument", "earlier_statements", "longer than 2048 bytes")
+        self.earlier_statements.iter().try_for_each(|s| words::statement("earlier_statements", s))
     }
 }

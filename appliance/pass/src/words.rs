@@ -187,6 +187,19 @@ pub(crate) fn relay(field: &'static str, value: &str) -> Result<(), Broken> {
     need(fits, "MalformedDocument", field, "not a turn: or turns: URL of at most 256 bytes (RFC 7065)")
 }
 
+/// A relay's user name or password: what call can be told.
+pub(crate) fn credential(field: &'static str, value: &str) -> Result<(), Broken> {
+    need(value.len() <= crate::grant::MAX_CREDENTIAL, "MalformedDocument", field, "longer than 128 bytes")?;
+    text(field, value, crate::grant::MAX_CREDENTIAL)
+}
+
+/// A statement that stands within another document: a compact JWS by its letters, judged by whoever has the visitor's key.
+pub(crate) fn statement(field: &'static str, value: &str) -> Result<(), Broken> {
+    let fits = value.len() <= crate::receipt::MAX_STATEMENT
+        && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+    need(fits, "MalformedDocument", field, "not a compact JWS of at most 2048 bytes")
+}
+
 /// A rule as a line.
 pub(crate) fn need(holds: bool, code: &'static str, field: &'static str, rule: &'static str) -> Result<(), Broken> {
     if holds { Ok(()) } else { Err(Broken::new(code, field, rule)) }

@@ -141,6 +141,13 @@ fn policies_receipts_and_the_rest() {
     assert_eq!(check(receipt(), |r| r.gaps = vec![Gap { from_ms: 1, to_ms: 1 }; 257]), Err("gaps"));
     assert_eq!(check(receipt(), |r| r.gaps.push(Gap { from_ms: 1, to_ms: 2 })), Err("gaps"));
     assert_eq!(check(receipt(), |r| r.visitor_statement = Some("x".repeat(2049))), Err("visitor_statement"));
+    assert_eq!(check(receipt(), |r| r.regrants = vec![id(1); 5]), Err("regrants"));
+    assert_eq!(check(receipt(), |r| (r.grant, r.regrants) = (None, vec![id(1)])), Err("regrants"));
+    assert_eq!(check(receipt(), |r| r.earlier_statements = vec!["x".into()]), Err("earlier_statements"), "of no earlier grant");
+    let long = |r: &mut parloir_pass::Receipt| (r.regrants, r.earlier_statements) = (vec![id(1)], vec!["x".repeat(2049)]);
+    assert_eq!(check(receipt(), long), Err("earlier_statements"));
+    assert_eq!(check(site.ring(), |r| r.at = 0), Err("at"));
+    assert_eq!(check(site.ring(), |r| r.v = 2), Err("v"));
     assert_eq!(check(site.deny(), |d| d.code = String::new()), Err("code"));
     assert_eq!(check(site.deny(), |d| d.words = "x".repeat(401)), Err("words"));
     assert_eq!(check(site.time(), |t| t.unix_ms = 0), Err("unix_ms"));

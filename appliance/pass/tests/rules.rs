@@ -158,6 +158,20 @@ fn far_ends_are_one_to_three_and_distinct() {
 }
 
 #[test]
+fn an_answered_ring_needs_a_contact_who_may_call_in() {
+    let barred = |v: &mut Visit, incoming, outgoing| {
+        let ana = v.entitlement.contacts.iter_mut().find(|c| c.id == v.ask.contact).unwrap();
+        (ana.incoming, ana.outgoing) = (incoming, outgoing);
+    };
+    let rung = |v: &mut Visit| v.ask.ring = Some(id(0x81));
+    let refused = Err(("GrantNotEntitled", "contact"));
+    assert_eq!(changed(|v| barred(v, true, false)), refused);
+    assert_eq!(changed(|v| barred(v, false, true)), Ok(()));
+    assert_eq!(changed(|v| (rung(v), barred(v, true, false)).1), Ok(()));
+    assert_eq!(changed(|v| (rung(v), barred(v, false, true)).1), refused);
+}
+
+#[test]
 fn the_relay_is_the_only_way_out() {
     assert_eq!(changed(|v| v.grant.relays.clear()), Err(("GrantBadParties", "relays")));
     assert_eq!(changed(|v| v.grant.direct_candidates = true), Err(("DirectCandidatesRefused", "direct_candidates")));
@@ -190,4 +204,12 @@ fn receipts_that_cannot_be_true() {
     other.call = id(1);
     assert_eq!(judge(&|_| (), Some(&other)), Err("visitor_statement"));
     assert_eq!(judge(&|r| r.gaps = vec![Gap { from_ms: 0, to_ms: 1 }; 3], Some(&said)), Ok(()));
+    // What the visitor saw under all grants together.
+    let (mut first, mut second) = (said, said);
+    (first.decoded_ms, second.decoded_ms) = (20_000, 8_000);
+    let receipt = Receipt { regrants: vec![id(0x62)], ..site.receipt().unwrap() };
+    assert_eq!(receipt_holds(&receipt, &[first, second]), Ok(()));
+    assert!(receipt_holds(&receipt, &[second]).is_err());
+    second.decoded_ms = u64::MAX;
+    assert_eq!(receipt_holds(&receipt, &[second, first]), Ok(()), "no sum overflows");
 }

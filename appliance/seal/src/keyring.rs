@@ -167,8 +167,10 @@ impl Keyring {
             let cause = format!("a key of role {}; this kind is signed by role {}", bounds.role, D::TYP.role());
             return Err(Refused::new(Code::WrongRole, thing, "header.kid", cause));
         }
+        // The date after the signature: nobody but the key's holder can be told apart by it.
+        let document = jws::verify_parts(&parts, key)?;
         not_expired(bounds, clock, thing)?;
-        Ok((jws::verify_parts(&parts, key)?, bounds))
+        Ok((document, bounds))
     }
 
     fn of_site(&self, typ: Typ, site: &Id) -> Result<(), Refused> {

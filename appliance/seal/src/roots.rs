@@ -36,7 +36,7 @@ pub struct RootSignature {
 }
 
 /// Most signatures of an Authority: old and new roots together while roots are rotated.
-const MAX_SIGNATURES: usize = 2 * door_record::ROOTS;
+pub const MAX_SIGNATURES: usize = 2 * door_record::ROOTS;
 
 impl Roots {
     /// Reads `roots.bin`: a byte k, a byte n, then n public keys of 32 bytes (RFC 8032), 1 ≤ k ≤ n ≤ 3.

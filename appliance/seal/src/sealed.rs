@@ -6,6 +6,7 @@
 
 use hpke::{Deserializable, HpkeError, Kem, OpModeR, OpModeS, Serializable};
 use hpke::{aead::ChaCha20Poly1305, kdf::HkdfSha256, kem::X25519HkdfSha256};
+use parloir_pass::receipt::{MAX_REGRANTS, MAX_STATEMENT};
 use parloir_pass::{Bytes32, Id, Typ};
 
 use crate::{Code, Refused, UnsealKey, jws, random};
@@ -14,8 +15,8 @@ use crate::{Code, Refused, UnsealKey, jws, random};
 pub const ENC: usize = 32;
 /// Bytes that the ciphertext is longer than the plain text (Poly1305 tag).
 pub const TAG: usize = 16;
-/// Most plain bytes: a receipt's parcel holds two JWS.
-pub const MAX_PLAIN: usize = jws::MAX + 4 * 1024;
+/// Most plain bytes: a receipt's parcel holds its JWS, and beside it the statement under each grant of the visit.
+pub const MAX_PLAIN: usize = jws::MAX + (1 + MAX_REGRANTS) * MAX_STATEMENT + 1024;
 
 type Suite = X25519HkdfSha256;
 
@@ -29,7 +30,7 @@ fn info(kind: Typ) -> Vec<u8> {
 /// `TooLarge`, `WeakKey` (of the receiver), `NoRandom`.
 pub fn seal(kind: Typ, device: &Id, to: &Bytes32, plain: &[u8]) -> Result<Vec<u8>, Refused> {
     if plain.len() > MAX_PLAIN {
-        return Err(Refused::new(Code::TooLarge, kind.name(), "plain text", "more than 36 KiB"));
+        return Err(Refused::new(Code::TooLarge, kind.name(), "plain text", "more than 43 KiB"));
     }
     let weak = |_: HpkeError| Refused::new(Code::WeakKey, kind.name(), "receiver's X25519 key", "cannot be sealed to");
     let key = <Suite as Kem>::PublicKey::from_bytes(&to.0).map_err(weak)?;
@@ -47,7 +48,7 @@ pub fn seal(kind: Typ, device: &Id, to: &Bytes32, plain: &[u8]) -> Result<Vec<u8
 /// `TooLarge`; `CannotUnseal`, which does not say why: the reason would be an oracle.
 pub fn open(kind: Typ, device: &Id, key: &UnsealKey, body: &[u8]) -> Result<Vec<u8>, Refused> {
     if body.len() > ENC + MAX_PLAIN + TAG {
-        return Err(Refused::new(Code::TooLarge, kind.name(), "sealed body", "more than 36 KiB"));
+        return Err(Refused::new(Code::TooLarge, kind.name(), "sealed body", "more than 43 KiB"));
     }
     open_suite(&info(kind), &device.0, key, body).ok_or_else(|| {
         Refused::new(Code::CannotUnseal, kind.name(), "sealed body", "not sealed to this key for this kind and device")

@@ -88,11 +88,32 @@ fn keys_end_on_their_last_day_only_by_a_trusted_clock() {
     assert!(read(Clock::Untrusted).is_ok());
     let grant = sign(&site.grant(), &site.grant).unwrap();
     assert_eq!(code(ring.grant(grant.as_bytes(), &DEVICE, Clock::Unix(last + 1))), Code::KeyExpired);
+    // Who did not sign cannot say that it is only the date.
+    let other = sign(&site.deny(), &site.deny).unwrap();
+    let (body, _) = grant.rsplit_once('.').unwrap();
+    let bent = format!("{body}.{}", other.rsplit_once('.').unwrap().1);
+    assert_eq!(code(ring.grant(bent.as_bytes(), &DEVICE, Clock::Unix(last + 1))), Code::BadSignature);
     // A time statement is judged by its own time: an expired key cannot set the clock, forwards or back into its life.
     let mut time = site.time();
     time.unix_ms = (last + 1) * 1000;
     let compact = sign(&time, &site.grant).unwrap();
     assert_eq!(code(ring.time(compact.as_bytes(), &DEVICE, &time.nonce)), Code::KeyExpired);
+}
+
+#[test]
+fn a_ring_is_by_a_grant_key_for_its_class_and_for_this_box() {
+    let site = Example::default();
+    let ring = keyring(&site);
+    let read = |change: &dyn Fn(&mut parloir_pass::Ring), key| {
+        let mut document = site.ring();
+        change(&mut document);
+        ring.ring(sign(&document, key).unwrap().as_bytes(), &DEVICE, TRUSTED)
+    };
+    assert_eq!(read(&|_| (), &site.grant), Ok(site.ring()));
+    assert_eq!(code(read(&|_| (), &site.deny)), Code::WrongRole);
+    assert_eq!(code(read(&|r| r.class = Class::Lawyer, &site.grant)), Code::KeyBounds);
+    assert_eq!(code(read(&|r| r.device = id(0xb1), &site.grant)), Code::NotForThisBox);
+    assert_eq!(code(read(&|r| r.site = id(0x52), &site.grant)), Code::NotForThisSite);
 }
 
 #[test]
