@@ -11,7 +11,8 @@ packages_build=(build-essential pkg-config libgstreamer1.0-dev libgstreamer-plug
 packages_run=(mosquitto coturn dbus-daemon uidmap gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-nice fonts-dejavu-core)
 packages_visitor=(chromium chromium-driver)
-packages_test=(shellcheck binutils xvfb xauth xdotool imagemagick dbus-bin)
+packages_fuzz=(g++) # libFuzzer itself is C++
+packages_test=(iproute2 shellcheck binutils strace xvfb xauth xdotool imagemagick dbus-bin)
 
 # help FILE: the comment block at the top of a script is its help.
 help() {

@@ -1,11 +1,11 @@
-//! Owns: that a box comes back: every cell that is killed or hangs is replaced, as its unit would.
-//! Never: a mock; processes are hurt from outside, and seen from outside.
+//! Owns: that a visit goes on after a page was loaded again or a line was cut, that a visitor can ring, that what is killed is replaced.
+//! Never: a mock; what is counted is compared with what both sides decoded, seen from outside.
 //! Called by: `scripts/test resume`.
 
 mod whole;
 
 use serde_json::{Value, json};
-use whole::{cannot, course};
+use whole::{cannot, course, run};
 
 /// What `restart` of that cell says in `systemd/cells.toml`: milliseconds of delay and watchdog.
 fn restart(name: &str) -> (u64, u64) {
@@ -35,5 +35,83 @@ fn whatever_is_killed_or_stopped_at_home_is_replaced_as_its_unit_says() {
         let took = row["replaced_ms"].as_u64().expect("a time");
         assert!((least..=most).contains(&took), "{row}: not within {least} to {most} ms");
     }
-    assert_eq!(report["errors"], Value::Array(Vec::new()));
+    assert_eq!(report["errors"], json!([]));
+}
+
+#[test]
+fn a_visitor_rings_and_no_door_opens_before_the_person_has_answered() {
+    if cannot() {
+        return;
+    }
+    let (output, report) = run("incoming", &["--headless", "--visitor", "chromium", "--incoming", "--for", "10"]);
+    assert!(output.status.success(), "no visit; see above");
+    let ring = &report["ring"];
+    assert_eq!(ring["camera_open_before_ok"], json!(false), "{ring}");
+    assert!(ring["rang_after_ms"].as_u64().is_some_and(|ms| ms <= 2000), "{ring}");
+    let states: Vec<&str> = ring["facility"].as_array().into_iter().flatten().filter_map(|r| r["state"].as_str()).collect();
+    assert_eq!(states, ["sent", "ringing", "answered"], "{ring}");
+    assert_eq!(report["receipt"]["verified"], json!(true), "{}", report["receipt"]);
+    let pictures = report["pictures"].as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>();
+    assert!(pictures.iter().any(|name| name.ends_with("-ringing.png")), "no picture of the ringing screen: {pictures:?}");
+    quiet(&report);
+}
+
+/// A visit that is interrupted once; what it reported. The same grant lives through it, or one other takes its place.
+fn interrupted(how: &str, network: &str, regrants: u64) -> Value {
+    let (output, report) = course("resume", how, &["--how", how, "--network", network, "--headless", "--visitor", "chromium"]);
+    assert!(output.status.success(), "{how}: the visit did not go on; see above");
+    let (resumed, receipt) = (&report["resumed"], &report["receipt"]);
+    assert_eq!((&resumed["granted"], &resumed["regranted"]), (&json!(1), &json!(regrants)), "{how}: {resumed}");
+    assert_eq!(resumed["receipt_regrants"].as_array().map(Vec::len), usize::try_from(regrants).ok(), "{how}: {resumed}");
+    assert_eq!(receipt["verified"], json!(true), "{how}: {receipt}");
+    assert!(receipt["visitor_statement"].is_object(), "{how}: {receipt}");
+    let phases: Vec<&str> = resumed["phases"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let held = phases.iter().position(|phase| *phase == "held").expect("the screen said that the visit is held");
+    assert!(phases[held..].contains(&"live"), "{how}: {phases:?}");
+    let (counted, seen) = (number(&receipt["seconds_counted"]), number(&resumed["both_decoded_seconds"]));
+    assert!((counted - seen).abs() <= 1.0, "{how}: {counted} s counted, {seen} s decoded by both, seen from outside");
+    quiet(&report);
+    report
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or(f64::NAN)
+}
+
+/// Nothing died and nothing called itself a bug.
+fn quiet(report: &Value) {
+    assert_eq!((&report["errors"], &report["deaths"]), (&json!([]), &json!([])));
+}
+
+#[test]
+fn a_page_that_is_loaded_again_goes_on_under_the_same_grant() {
+    if !cannot() {
+        interrupted("reload", "loopback", 0);
+    }
+}
+
+#[test]
+fn a_page_that_has_forgotten_its_certificate_goes_on_under_another_grant() {
+    if !cannot() {
+        interrupted("forgetful", "loopback", 1);
+    }
+}
+
+/// Over networks of their own, with the relay's file as it ships.
+#[test]
+fn a_cut_of_twenty_seconds_is_not_counted_and_over_five_seconds_after_it() {
+    if cannot() {
+        return;
+    }
+    if let Some(why) = parloir_bench::network::obstacle() {
+        println!("skipped: {why}");
+        return;
+    }
+    let report = interrupted("cut", "apart", 0);
+    let resumed = &report["resumed"];
+    assert!(number(&resumed["resumed_after_s"]) <= 5.0, "{resumed}");
+    // The line was really cut: from the first second of it nobody decoded, and as long as it lasted.
+    assert!(number(&resumed["stopped_after_s"]) <= 1.0, "{resumed}");
+    let whole = number(&report["both_decoded_seconds"]);
+    assert!(whole - number(&resumed["both_decoded_seconds"]) >= 19.0, "{whole} s in all: {resumed}");
 }
