@@ -10,7 +10,9 @@ use parloir_core::Owner;
 use parloir_pass::Id;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
+use tokio::time::sleep;
 use zbus::fdo::{DBusProxy, RequestNameFlags, RequestNameReply};
 use zbus::message::Header;
 use zbus::object_server::SignalEmitter;
@@ -365,6 +367,16 @@ impl Voice {
     #[must_use]
     pub fn say(&self, to: &Owner, signal: Signal) -> bool {
         self.queue.try_send((to.clone(), signal)).is_ok()
+    }
+
+    /// Waits until the bus has what was said, for a bus that takes nothing a quarter of a second at most.
+    pub async fn drain(&self) {
+        for _ in 0..25 {
+            sleep(Duration::from_millis(10)).await;
+            if self.queue.capacity() == self.queue.max_capacity() {
+                return;
+            }
+        }
     }
 }
 

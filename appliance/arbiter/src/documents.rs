@@ -250,17 +250,31 @@ impl Documents {
 
     fn grant(&self, keyring: &Keyring, body: &[u8], clock: Clock) -> Result<Opened, Refused> {
         let plain = sealed::open(Typ::Grant, &self.device, &self.unseal, body)?;
-        let (grant, key) = keyring.verify::<Grant>(&plain, clock)?;
-        let key = key.key;
-        // A grant that is genuine but for another site or box, or beyond its key, goes to the core, which names the reason; what
-        // seal refuses is never kept, and the doors open for a kept grant only.
-        let keep = match keyring.grant(&plain, &self.device, clock) {
-            Ok(sound) => Keep::Grant(Box::new(sound)),
-            Err(refused) if matches!(refused.code, Code::NotForThisSite | Code::NotForThisBox | Code::KeyBounds) => Keep::Nothing,
-            Err(refused) => return Err(refused),
+        // A grant that is genuine but for another site or box, or beyond its key or the key's date, goes to the core, which names the
+        // reason; what seal refuses is never kept, and the doors open for a kept grant only.
+        let (grant, key, keep) = match keyring.verify::<Grant>(&plain, clock) {
+            Err(refused) if refused.code == Code::KeyExpired => {
+                let (grant, key) = keyring.verify::<Grant>(&plain, Clock::Untrusted)?;
+                (grant, key, Keep::Nothing)
+            }
+            verified => {
+                let (grant, key) = verified?;
+                (grant, key, self.sound(keyring, &plain, clock)?)
+            }
         };
+        let key = key.key;
         let ticket = facts(&grant)?;
         Ok(Opened::Event(Box::new(Event::Grant { grant: Box::new(grant), key, ticket }), keep))
+    }
+
+    fn sound(&self, keyring: &Keyring, plain: &[u8], clock: Clock) -> Result<Keep, Refused> {
+        match keyring.grant(plain, &self.device, clock) {
+            Ok(sound) => Ok(Keep::Grant(Box::new(sound))),
+            Err(refused) if matches!(refused.code, Code::NotForThisSite | Code::NotForThisBox | Code::KeyBounds) => {
+                Ok(Keep::Nothing)
+            }
+            Err(refused) => Err(refused),
+        }
     }
 
     fn ring(&self, keyring: &Keyring, body: &[u8], clock: Clock) -> Result<Opened, Refused> {

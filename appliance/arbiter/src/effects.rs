@@ -166,7 +166,8 @@ impl Arbiter {
     }
 
     fn make_certificate(&mut self, call: Id) -> Event {
-        let made = random::id().map_err(io::Error::other).and_then(|name| Visit::new(call, &name));
+        let wall = self.core.wall(crate::run::now()).seconds();
+        let made = random::id().map_err(io::Error::other).and_then(|name| Visit::new(call, &name, wall));
         match made {
             Ok(visit) => {
                 let fingerprint = visit.fingerprint();

@@ -210,8 +210,9 @@ impl Arbiter {
         self.stopping.is_some_and(|until| quiet() || Instant::now() >= until)
     }
 
-    /// Waits for what the disk was told.
+    /// Waits for what the disk and the screen were told.
     async fn flush(&self) {
+        self.voice.drain().await;
         let _ = timeout(DISK_LIMIT, self.store.ask(|_| Ok(()))).await;
     }
 
@@ -355,9 +356,7 @@ impl Arbiter {
     }
 
     async fn from_call(&mut self, call: Id, run: u32, fact: Result<Fact, String>) {
-        if !self.visit.as_ref().is_some_and(|v| v.is_current(call, run)) {
-            return;
-        }
+        let Some(visit) = self.visit.as_mut().filter(|v| v.is_current(call, run)) else { return };
         let fact = match fact {
             Ok(fact) => {
                 log_fact(&fact);
@@ -365,6 +364,7 @@ impl Arbiter {
             }
             Err(why) => {
                 tracing::info!(%why, "call process: no more facts");
+                visit.hang_up();
                 parloir_core::CallFact::HungUp
             }
         };

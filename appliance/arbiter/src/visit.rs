@@ -12,12 +12,11 @@ use sha2::{Digest as _, Sha256};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// The certificate starts this long ago and ends this long ahead: a box whose clock is some hours wrong still makes one that the
-/// far end takes, and nobody can use it after the day.
+/// The certificate starts this long before the facility's time and ends this long after: nobody can use it after the day.
 const VALIDITY: Duration = Duration::from_secs(24 * 3600);
 
 /// Most facts of a call process in a second: an honest one sends about five.
@@ -32,18 +31,20 @@ pub struct Certificate {
 }
 
 impl Certificate {
-    /// A fresh P-256 key and a certificate for it. `name` is random: the far side must not learn which box this is.
+    /// A fresh P-256 key and a certificate for it. `name` is random: the far side must not learn which box this is. `wall` is the facility's
+    /// time, Unix seconds; without it the certificate is good from 1975 to 4096, for the system's clock may say anything.
     ///
     /// # Errors
     /// No randomness, or no memory file.
-    pub fn make(name: &Id) -> io::Result<Self> {
+    pub fn make(name: &Id, wall: Option<i64>) -> io::Result<Self> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(io::Error::other)?;
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name.to_string());
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let day = |at: Duration| rcgen::date_time_ymd(1970, 1, 1) + at;
-        (params.not_before, params.not_after) = (day(now.saturating_sub(VALIDITY)), day(now + VALIDITY));
+        if let Some(now) = wall.and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs) {
+            let at = |at: Duration| rcgen::date_time_ymd(1970, 1, 1) + at;
+            (params.not_before, params.not_after) = (at(now.saturating_sub(VALIDITY)), at(now + VALIDITY));
+        }
         let certificate = params.self_signed(&key).map_err(io::Error::other)?;
         let fingerprint = Bytes32(Sha256::digest(certificate.der()).into());
         let pem = format!("{}{}", certificate.pem(), key.serialize_pem());
@@ -68,8 +69,8 @@ impl Visit {
     ///
     /// # Errors
     /// As [`Certificate::make`].
-    pub fn new(call: Id, certificate_name: &Id) -> io::Result<Self> {
-        Ok(Self { call, certificate: Certificate::make(certificate_name)?, run: 0, channel: None, reader: None })
+    pub fn new(call: Id, certificate_name: &Id, wall: Option<i64>) -> io::Result<Self> {
+        Ok(Self { call, certificate: Certificate::make(certificate_name, wall)?, run: 0, channel: None, reader: None })
     }
 
     /// Fingerprint of the certificate.
@@ -121,7 +122,8 @@ impl Visit {
         sent
     }
 
-    fn hang_up(&mut self) {
+    /// Ends the talk with the call process that runs now: it sees its socket closed.
+    pub fn hang_up(&mut self) {
         self.stop_reading();
         self.channel = None;
         // Facts of it that wait in the queue are of an earlier run now.
@@ -184,13 +186,26 @@ mod tests {
 
     #[test]
     fn each_certificate_is_new_and_its_fingerprint_is_its_own() {
-        let (a, b) = (Certificate::make(&Id([1; 16])).unwrap(), Certificate::make(&Id([1; 16])).unwrap());
+        let (a, b) = (Certificate::make(&Id([1; 16]), None).unwrap(), Certificate::make(&Id([1; 16]), None).unwrap());
         assert_ne!(a.fingerprint, b.fingerprint);
         let text = String::from_utf8(memfd::read_sealed(a.pem, 8192).unwrap()).unwrap();
         let (certificate, key) = text.split_at(text.find("-----BEGIN PRIVATE KEY").unwrap());
         assert!(certificate.starts_with("-----BEGIN CERTIFICATE") && key.contains("-----END PRIVATE KEY"));
         let der = pem_body(certificate);
         assert_eq!(<[u8; 32]>::from(Sha256::digest(der)), a.fingerprint.0);
+    }
+
+    /// Only the facility's time counts: the system's may be 1970 or 2100.
+    #[test]
+    fn a_certificate_is_good_for_a_day_around_the_facilitys_time() {
+        for (wall, from, until) in [(1_800_000_000, "270114", "270116"), (4_200_000_000, "21030203", "21030205")] {
+            let made = Certificate::make(&Id([1; 16]), Some(wall)).unwrap();
+            let text = String::from_utf8(memfd::read_sealed(made.pem, 8192).unwrap()).unwrap();
+            let der = pem_body(text.split_at(text.find("-----BEGIN PRIVATE KEY").unwrap()).0);
+            for day in [from, until] {
+                assert!(der.windows(day.len()).any(|w| w == day.as_bytes()), "{wall}: {day}");
+            }
+        }
     }
 
     fn pem_body(pem: &str) -> Vec<u8> {
@@ -210,7 +225,7 @@ mod tests {
     #[tokio::test]
     async fn facts_of_a_replaced_call_process_are_not_current() {
         let (inputs, mut heard) = tokio::sync::mpsc::channel(8);
-        let mut visit = Visit::new(Id([7; 16]), &Id([8; 16])).unwrap();
+        let mut visit = Visit::new(Id([7; 16]), &Id([8; 16]), None).unwrap();
         let first = visit.open(&inputs).unwrap();
         visit.send_certificate().unwrap();
         let got = fds::recv(&first, MAX, 1).unwrap().unwrap();
@@ -228,7 +243,7 @@ mod tests {
     #[tokio::test]
     async fn a_flood_of_facts_ends_the_hearing() {
         let (inputs, mut heard) = tokio::sync::mpsc::channel(8);
-        let mut visit = Visit::new(Id([7; 16]), &Id([8; 16])).unwrap();
+        let mut visit = Visit::new(Id([7; 16]), &Id([8; 16]), None).unwrap();
         let end = visit.open(&inputs).unwrap();
         let flood = tokio::spawn(async move {
             while !matches!(fds::send(&end, &Fact::FarLeft.encode(), &[]), Err(e) if e.kind() != std::io::ErrorKind::WouldBlock) {

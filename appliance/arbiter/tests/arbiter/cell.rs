@@ -209,6 +209,11 @@ impl Cell {
     pub async fn ask(&mut self) -> Asked {
         let serial = self.press_ok().await;
         let call = self.screen.place(&self.contact("Ana"), "video", serial).await.unwrap();
+        self.asked(call, serial).await
+    }
+
+    /// From the screen's word to the Ask.
+    pub async fn asked(&mut self, call: String, serial: u64) -> Asked {
         let (lease, nonce, end) = self.gate.prepared(serial).await;
         let (certificate, fds) = end.next().await;
         assert_eq!((certificate, fds.len()), (ToCall::Certificate, 1));
@@ -258,11 +263,7 @@ impl Cell {
 
     /// Another second of a visit: both ends say that they decode.
     pub async fn goes_on(&self, asked: &Asked, count: u64) {
-        asked.call.say(&Fact::Progress(parloir_wire::lease::Progress {
-            at_ns: parloir_shell::BootTime::now_ns(),
-            frames_decoded: 30 * count,
-            ..Default::default()
-        }));
+        asked.call.progress(count);
         let says = self.visitor.says(asked.ask.call, count, true, false);
         self.courier.deliver("statement", &says).await.unwrap();
     }

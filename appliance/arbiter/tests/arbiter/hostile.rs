@@ -4,6 +4,7 @@
 
 use crate::cell::{Cell, error_name};
 use crate::house::inside;
+use parloir_bus::view::Phase;
 use zbus::Connection;
 
 const ID: &str = "00112233445566778899aabbccddeeff";
@@ -142,6 +143,31 @@ fn a_hostile_courier() {
         still_there(&cell).await;
         // And a visit is still possible.
         cell.ask().await;
+    });
+}
+
+/// How it was broken: a call process that does not read its socket fills it; a `Let` that lets nothing out, or a `Hold`, was then dropped
+/// with a line in the log, and what the person had switched off went on leaving the box. What holds: it is hung up on, as if it were dead.
+#[test]
+fn a_call_process_that_does_not_read_is_hung_up_on() {
+    inside("hostile::a_call_process_that_does_not_read_is_hung_up_on", |house| async {
+        let mut cell = Cell::ready(house).await;
+        let asked = cell.ask().await;
+        cell.join(&asked).await;
+        cell.live(&asked).await;
+        let mut told = 0;
+        while !cell.house.log().contains("does not take its messages: hung up") {
+            assert!(told < 20_000, "call's socket takes everything");
+            told += 1;
+            cell.screen.let_out(false, false, 0).await.unwrap();
+        }
+        cell.phase(Phase::Held).await;
+        // It hears that it is alone, and whatever it says is not heard any more.
+        let end = std::iter::from_fn(|| parloir_shell::fds::recv(&asked.call.end, 8192, 1).unwrap()).count();
+        assert!(end >= told - 1, "{end} of {told}");
+        let fact = parloir_wire::lease::Fact::FarLeft;
+        assert!(parloir_shell::fds::send(&asked.call.end, &fact.encode(), &[]).is_err());
+        still_there(&cell).await;
     });
 }
 

@@ -62,6 +62,8 @@ pub struct House {
     arbiter: Option<Child>,
     pub log: Arc<Mutex<String>>,
     pub flags: Vec<String>,
+    /// Further variables of the arbiter's environment.
+    pub environment: Vec<(String, String)>,
 }
 
 impl House {
@@ -71,7 +73,7 @@ impl House {
         users(&dir);
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         let relays = vec!["turn:127.0.0.1:3478?transport=udp".to_owned()];
-        let options = Options { relays, now: now.cast_signed(), ..Options::default() };
+        let options = Options { relays, now: now.cast_signed(), expired_key: true, ..Options::default() };
         let site = parloir_issuer::provision(&dir.join("keys"), &options).unwrap();
         for name in ["ask.key", "unseal.key"] {
             own(&dir.join("keys/box").join(name), ARBITER);
@@ -82,7 +84,7 @@ impl House {
         }
         let bus = start_bus(&dir);
         let log = Arc::default();
-        Self { dir, site, bus, arbiter: None, log, flags: vec!["--bench-direct".into()] }
+        Self { dir, site, bus, arbiter: None, log, flags: vec!["--bench-direct".into()], environment: Vec::new() }
     }
 
     /// The repository's root.
@@ -101,6 +103,7 @@ impl House {
         command.args(flag("--keys", self.dir.join("keys/box"))).args(flag("--state", self.dir.join("state")));
         command.args(flag("--gate", self.gate_socket())).args(&self.flags);
         command.env("DBUS_SYSTEM_BUS_ADDRESS", address(&self.dir)).env("PARLOIR_LOG", "debug");
+        command.envs(self.environment.clone());
         command.uid(ARBITER).gid(ARBITER).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         keep_log(child.stderr.take().unwrap(), self.log.clone());
@@ -117,8 +120,13 @@ impl House {
     /// Kills the arbiter with SIGKILL: what a crash leaves.
     pub fn kill_arbiter(&mut self) {
         let mut child = self.arbiter.take().unwrap();
-        child.kill().unwrap();
+        let _ = child.kill();
         child.wait().unwrap();
+    }
+
+    /// Whether it runs.
+    pub fn arbiter_lives(&mut self) -> bool {
+        self.arbiter.as_mut().is_some_and(|child| child.try_wait().unwrap().is_none())
     }
 
     /// Waits until the arbiter has ended by itself; answers whether it says that all is well.

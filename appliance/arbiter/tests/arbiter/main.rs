@@ -9,14 +9,17 @@ mod gate;
 mod house;
 
 mod callers;
+mod clocks;
 mod contract;
 mod disk;
 mod endings;
 mod hostile;
+mod incoming;
 mod methods;
 mod path;
 #[allow(unsafe_code, reason = "pidfd_open has no wrapper")]
 mod real_gate;
+mod receipts;
 mod refusals;
 mod restarts;
 mod states;

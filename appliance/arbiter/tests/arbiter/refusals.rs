@@ -192,6 +192,19 @@ fn a_grant_with_one_bit_changed_or_by_a_wrong_key_opens_nothing() {
     });
 }
 
+/// Its signature is genuine, its key's last day is over: the screen names the reason.
+#[test]
+fn a_grant_by_a_key_whose_date_is_over_is_refused_as_such() {
+    inside("refusals::a_grant_by_a_key_whose_date_is_over_is_refused_as_such", |house| async {
+        let mut cell = Cell::ready(house).await;
+        let old = cell.house.dir.join("keys/site").join(parloir_issuer::provision::OLD_GRANT_KEY);
+        let old = parloir_issuer::files::read_secret(&old).unwrap();
+        let asked = cell.ask().await;
+        let body = facility::seal(&cell.house.site, &cell.grant_for(&asked.ask), &old);
+        refused(&mut cell, &asked, &body, "an old key", "GrantKey").await;
+    });
+}
+
 #[test]
 fn a_grant_for_another_nonce_opens_nothing_and_an_old_one_cannot_be_replayed() {
     inside("refusals::a_grant_for_another_nonce_opens_nothing_and_an_old_one_cannot_be_replayed", |house| async {

@@ -273,6 +273,11 @@ fn the_arbiter_that_is_asked_to_stop_ends_what_goes_on_in_order() {
             if !matches!(at, At::Idle | At::Ringing) {
                 cell.gate.closed(here.lease()).await;
             }
+            // The screen hears why before its arbiter is gone.
+            if at.in_visit() {
+                let code = |v: &parloir_bus::view::View| v.outcome.as_ref().is_some_and(|o| o.code == "BoxStopped");
+                cell.until("stopped", code).await;
+            }
             assert!(cell.house.ended().await, "{at:?}: it says that something went wrong");
             assert!(asked.elapsed() < Duration::from_secs(5), "{at:?}: {:?}", asked.elapsed());
             cell = cell.again().await;
