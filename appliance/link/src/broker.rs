@@ -27,6 +27,8 @@ pub const CONNECT: Duration = Duration::from_secs(5);
 pub const STUCK: Duration = Duration::from_secs(2 * KEEP_ALIVE_S as u64 + 1);
 /// Bytes that the kernel takes before we wait (it doubles them): what waits with us can still be superseded.
 const SEND_BUFFER: u32 = 64 * 1024;
+/// Bodies that the broker may send before we acknowledged the first.
+pub const MAX_RECEIVE: u16 = 32;
 /// Most bytes of a packet: the largest body with its topic and properties.
 pub const MAX_PACKET: u32 = crate::topic::MAX_BODY as u32 + 1024;
 
@@ -102,7 +104,7 @@ pub fn options(client: &str, broker: &str, tls: Arc<ClientConfig>) -> Result<Mqt
         .set_keep_alive(KEEP_ALIVE_S)
         .set_connect_timeout(CONNECT)
         .set_max_packet_size(Some(MAX_PACKET))
-        .set_receive_maximum(Some(32))
+        .set_receive_maximum(Some(MAX_RECEIVE))
         .set_session_mode(SessionMode::Persistent)
         .set_session_expiry_interval(Some(SESSION_S));
     NothingUnderWay::begin(&mut options);
