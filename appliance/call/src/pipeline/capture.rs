@@ -168,7 +168,8 @@ impl Capture {
             }
             Source::Device => device(
                 "camera-source",
-                "v4l2src ! image/jpeg, width=1280, height=720, framerate=30/1 ! jpegdec ! videoconvert ! video/x-raw, format=I420",
+                "v4l2src ! image/jpeg, width=1280, height=720, framerate=30/1 ! jpegdec ! videoconvert ! \
+                 capsfilter caps=\"video/x-raw, format=I420\"",
             )?,
         };
         self.enter(&source, &self.camera, Trouble::Camera)
@@ -193,7 +194,8 @@ impl Capture {
             }
             Source::Device => device(
                 "microphone-source",
-                "alsasrc ! audioconvert ! audioresample ! audio/x-raw, format=S16LE, rate=48000, channels=1, layout=interleaved",
+                "alsasrc ! audioconvert ! audioresample ! \
+                 capsfilter caps=\"audio/x-raw, format=S16LE, rate=48000, channels=1, layout=interleaved\"",
             )?,
         };
         self.enter(&source, &self.microphone, Trouble::Microphone)
