@@ -10,6 +10,7 @@ import { know, offerLanguages, redraw, t, write } from "/words.js";
 const $ = id => document.getElementById(id);
 const LOOK_MS = 250;
 const LOOK_FIRST_MS = 50;
+const SAY_MS = 500;
 /** Most messages that wait for the socket to come back: an answer with its candidates. */
 const MAX_UNSENT = 80;
 
@@ -224,7 +225,9 @@ async function admitted(plan) {
   about(plan);
   const who = plan.recorded_by;
   write($("recorded-by"), () => t(who ? "visit.recorded" : "visit.notrecorded", { who }));
-  $("hide").hidden = $("seen").parentElement.hidden = plan.media === "voice";
+  $("hide").hidden = plan.media === "voice";
+  // Nothing leaves yet: nobody is seen.
+  $("seen").parentElement.hidden = true;
   before?.media?.drop();
   const queue = [];
   const visit = page.visit = { plan, queue, hear: body => queue.push(body), over: false };
@@ -259,6 +262,7 @@ async function begin(visit) {
     trouble: (what, detail) => say({ type: "trouble", what, detail: detail.slice(0, 300) }),
   });
   Object.assign(visit, { media, hear: body => media.hear(body) });
+  $("seen").parentElement.hidden = plan.media === "voice";
   // Whatever this page's predecessor had is gone with it: the box offers anew.
   if (plan.resumed) media.again();
   queue.forEach(body => media.hear(body));
@@ -272,26 +276,38 @@ function hearFar(far) {
   $("far").play().catch(e => { if (e.name === "NotAllowedError") $("sound").hidden = false; });
 }
 
-/** Looks at the counters often, and says what is seen each second and at changes. */
+/** Looks at the counters often, and says what is seen twice a second and at changes: what was not said when a page goes is not counted. */
 async function watch(visit) {
   let said = 0;
   while (!visit.over) {
     const changed = await visit.media.look();
     if (visit.over) return;
     if (changed) notice(visit.media.decoding ? "" : "visit.still");
-    if (changed || performance.now() - said >= 1000) {
+    if (changed || performance.now() - said >= SAY_MS) {
       said = performance.now();
       await state(visit, false);
       clock();
     }
-    await new Promise(done => setTimeout(done, visit.media.kept.frames ? LOOK_MS : LOOK_FIRST_MS));
+    await new Promise(done => setTimeout(done, visit.media.decoding ? LOOK_MS : LOOK_FIRST_MS));
   }
 }
 
-async function state(visit, last) {
-  const { jws, stats } = await visit.media.statement(last);
-  document.body.dataset.stats = JSON.stringify({ ...stats, at_ms: performance.now() });
-  say({ type: "statement", jws, stats });
+/** A reload begins: this page lives on for a moment, long enough to say what it saw since it last spoke. */
+window.addEventListener("beforeunload", async () => {
+  const visit = page.visit;
+  if (!visit?.media || visit.over) return;
+  await visit.media.look().catch(() => false);
+  if (!visit.over) await state(visit, false);
+});
+
+/** One statement after the other: their counts grow on the way too. */
+function state(visit, last) {
+  const next = async () => {
+    const { jws, stats } = await visit.media.statement(last);
+    document.body.dataset.stats = JSON.stringify({ ...stats, at_ms: performance.now() });
+    say({ type: "statement", jws, stats });
+  };
+  return visit.saying = (visit.saying ?? Promise.resolve()).then(next);
 }
 
 function notice(key) {

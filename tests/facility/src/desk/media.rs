@@ -11,7 +11,7 @@ use parloir_wire::signal::Signal;
 use serde_json::{Value, json};
 
 /// A restart loses at most so many statements of the count of seconds.
-const KEEP_EVERY: u64 = 5;
+const KEEP_EVERY: u64 = 10;
 
 impl Desk {
     pub(super) fn signal_from_box(&mut self, body: &[u8]) -> Result<Vec<Output>, Wrong> {
