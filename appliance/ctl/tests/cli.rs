@@ -162,6 +162,43 @@ fn receipts_hold_both_sides_or_say_that_they_do_not() {
 }
 
 #[test]
+fn a_receipt_with_two_grants_needs_both_and_is_judged_by_the_sum() {
+    let bench = Bench::new();
+    let (first, receipt, key) = bench.visit();
+    let (roots, authority, box_key) = (bench.path("roots.bin"), bench.path("site/authority.json"), bench.path("box/ask.pub"));
+    let other = parloir_issuer::Secret::new(&[77; 32]);
+    let mut second = first.clone();
+    second.grant = parloir_pass::Id([0x62; 16]);
+    second.parties[0].statement_key = other.public();
+    let file = |name: &str, grant: &parloir_pass::Grant| bench.write(name, sign(grant, &bench.site.grant).unwrap());
+    let (one, two) = (file("one.jws", &first), file("two.jws", &second));
+    let verify = |receipt: &parloir_pass::Receipt, grants: &[&String]| {
+        let file = bench.write("receipt.jws", key.sign_receipt(receipt).unwrap());
+        let mut args = vec!["receipt", "verify", &file, "--box-key", &box_key, "--roots", &roots, "--authority", &authority];
+        grants.iter().for_each(|grant| args.extend(["--grant", grant.as_str()]));
+        ctl(&args)
+    };
+    let mut both = receipt.clone();
+    both.regrants = vec![second.grant];
+    both.earlier_statements = receipt.visitor_statement.iter().cloned().collect();
+    both.visitor_statement = Some(sign(&Example::default().statement(), &other).unwrap());
+    // More than either statement alone allows.
+    (both.ended_ms, both.seconds_counted) = (80_000, 50);
+    let told = said(&verify(&both, &[&two, &one]));
+    assert_eq!((&told["both_sides"], told["statements"].as_array().map(Vec::len)), (&Value::Bool(true), Some(2)));
+    refused(&verify(&both, &[&one]), "UnknownKey");
+    assert_eq!(said(&verify(&both, &[]))["visitor_not_checked"], true);
+    let greedy = parloir_pass::Receipt { seconds_counted: 70, ..both.clone() };
+    refused(&verify(&greedy, &[&one, &two]), "ReceiptDoesNotHold");
+    let crossed = parloir_pass::Receipt {
+        earlier_statements: both.visitor_statement.iter().cloned().collect(),
+        visitor_statement: both.earlier_statements.first().cloned(),
+        ..both
+    };
+    refused(&verify(&crossed, &[&one, &two]), "UnknownKey");
+}
+
+#[test]
 fn lint_says_what_to_correct() {
     let bench = Bench::new();
     let (status, stdout, _) = ctl(&["lint-policy", &bench.path("site/policy.json")]);
