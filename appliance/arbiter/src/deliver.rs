@@ -51,7 +51,7 @@ impl Arbiter {
             Err(no) => {
                 tracing::warn!(kind, code = no.code, hint = no.hint, "document refused");
                 if let Some(typ) = no.forged {
-                    self.step(Event::Unverified { typ, key_expired: no.code == "KeyExpired" }).await;
+                    self.step(Event::Unverified { typ }).await;
                 }
                 Err(no)
             }

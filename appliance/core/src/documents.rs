@@ -95,11 +95,10 @@ impl Turn<'_> {
     }
 
     /// A document that seal did not believe. A bent grant ends the asking with its reason on the screen; nothing else follows.
-    pub(crate) fn unverified(&mut self, typ: Typ, key_expired: bool) {
+    pub(crate) fn unverified(&mut self, typ: Typ) {
         if typ == Typ::Grant && matches!(self.state.call, Call::Asking(_)) {
-            let code = if key_expired { Code::GrantKey } else { Code::GrantNotGenuine };
-            self.verdict = Verdict::Refused(code);
-            self.end(Cause::GrantUnfit, code);
+            self.verdict = Verdict::Refused(Code::GrantNotGenuine);
+            self.end(Cause::GrantUnfit, Code::GrantNotGenuine);
         } else {
             self.refuse(Code::DocumentForged, NO_ID);
         }

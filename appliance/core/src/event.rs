@@ -83,8 +83,6 @@ pub enum Event {
     Unverified {
         /** What it claimed to be. */
         typ: Typ,
-        /** Everything about it is right but the last day of its key. */
-        key_expired: bool,
     },
 
     /// Link says whether the broker is connected; link that leaves the bus counts as `false`.

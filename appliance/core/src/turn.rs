@@ -66,7 +66,7 @@ impl Turn<'_> {
             }
             Event::Beat(beat) => self.beat(beat),
             Event::Statement { party, statement, jws } => self.statement(party, statement, jws),
-            Event::Unverified { typ, key_expired } => self.unverified(typ, key_expired),
+            Event::Unverified { typ } => self.unverified(typ),
             Event::Online { up, fresh } => {
                 self.state.online = up;
                 self.request_time(fresh);

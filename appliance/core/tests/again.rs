@@ -517,7 +517,7 @@ fn one_press_hangs_up_in_every_state() {
             let request = bed.request();
             bed.step(Event::Signalling { request, call });
             hint(&mut bed, 0x77);
-            bed.step(Event::Unverified { typ: Typ::Beat, key_expired: false });
+            bed.step(Event::Unverified { typ: Typ::Beat });
         }
         let effects = bed.end();
         assert_eq!((closes(&effects), bed.state.call_kind()), (1, Kind::Closing), "{state}");

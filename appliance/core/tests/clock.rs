@@ -122,6 +122,6 @@ fn floors_hold_over_a_restart() {
 #[test]
 fn an_incoming_call_is_refused_honestly() {
     let mut bed = Bed::new();
-    let effects = bed.step(Event::Unverified { typ: Typ::Ring, key_expired: false });
+    let effects = bed.step(Event::Unverified { typ: Typ::Ring });
     assert_eq!(ledger_refusals(&effects), [Code::DocumentForged]);
 }

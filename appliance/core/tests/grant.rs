@@ -117,13 +117,8 @@ fn a_key_that_may_not_sign_for_the_class_or_the_time_or_any_more() {
 fn a_grant_that_seal_does_not_believe_ends_the_asking() {
     let mut bed = Bed::new();
     bed.ask();
-    let effects = bed.step(Event::Unverified { typ: Typ::Grant, key_expired: false });
+    let effects = bed.step(Event::Unverified { typ: Typ::Grant });
     refused_with(&mut bed, &effects, "forged", Code::GrantNotGenuine);
-
-    let mut bed = Bed::new();
-    bed.ask();
-    let effects = bed.step(Event::Unverified { typ: Typ::Grant, key_expired: true });
-    refused_with(&mut bed, &effects, "its key's last day is over", Code::GrantKey);
 }
 
 #[test]

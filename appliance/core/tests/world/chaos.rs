@@ -40,7 +40,7 @@ impl World {
                 Event::Beat(Beat { v: 1, device: DEVICE, grant: if dice.one_in(2) { GRANT } else { SITE }, count: dice.roll(9) })
             }
             26 => Event::Time(Time { v: 1, device: DEVICE, nonce: dice.id(), unix_ms: 5 }),
-            27 => Event::Unverified { typ: any(dice, &Typ::ALL), key_expired: dice.one_in(2) },
+            27 => Event::Unverified { typ: any(dice, &Typ::ALL) },
             28 => Event::CertificateMade { call, fingerprint: FAR },
             29 => Event::CertificateFailed { call },
             30 => Event::Entitlement(Box::new(Entitlement { revision: dice.roll(9), ..short_entitlement() })),
@@ -96,7 +96,7 @@ impl World {
     }
 
     pub fn bent_grant(&mut self, dice: &mut Dice) -> Event {
-        let Some(ask) = self.again.as_ref().or(self.ask.as_ref()) else { return Event::Unverified { typ: Typ::Grant, key_expired: false } };
+        let Some(ask) = self.again.as_ref().or(self.ask.as_ref()) else { return Event::Unverified { typ: Typ::Grant } };
         let (mut grant, mut ticket) = good_grant(ask);
         if self.again.is_some() {
             grant.grant = dice.id();
