@@ -20,6 +20,8 @@ pub const DISK_LIMIT: Duration = Duration::from_secs(1);
 pub struct Receipts {
     /// Not sealed yet: the facility's key is not known.
     unsealed: Vec<Receipt>,
+    /// Cannot be sealed by this release, which is a defect; its open-visit record stays on the disk for the next.
+    stuck: Vec<Receipt>,
     /// Sealed, not on the disk yet: by the receipt's id, its call, and whether the broker has it.
     unstored: BTreeMap<String, (String, Arc<AtomicBool>)>,
     /// Head of the ledger as it was read last.
@@ -41,7 +43,7 @@ impl Receipts {
     /// Whether the call's receipt is still to be written; it takes the open-visit record's place when it is.
     #[must_use]
     pub fn waits_for(&self, call: &str) -> bool {
-        self.unsealed.iter().any(|r| r.call.to_string() == call) || self.unstored.values().any(|(c, _)| c == call)
+        self.unsealed.iter().chain(&self.stuck).any(|r| r.call.to_string() == call) || self.unstored.values().any(|(c, _)| c == call)
     }
 }
 
@@ -56,15 +58,14 @@ impl Arbiter {
             receipt.ledger_head = self.receipts.head;
             match self.documents.receipt(&receipt) {
                 Ok(body) => self.keep_and_send(&receipt, body).await,
-                Err(refused) => return self.cannot_seal(receipt, &refused),
+                Err(refused) => self.cannot_seal(receipt, &refused),
             }
         }
     }
 
-    // The record stays on the disk, so a later release can make the receipt.
     fn cannot_seal(&mut self, receipt: Receipt, refused: &Refused) {
         tracing::error!(%refused, receipt = %receipt.receipt, "a receipt cannot be sealed");
-        self.receipts.unsealed.insert(0, receipt);
+        self.receipts.stuck.push(receipt);
     }
 
     async fn keep_and_send(&mut self, receipt: &Receipt, body: Vec<u8>) {
