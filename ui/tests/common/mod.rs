@@ -120,6 +120,7 @@ pub fn outside_window() -> View {
         next_from: WALL + 40 * MINUTE,
         next_to: WALL + 160 * MINUTE,
         rule: "contact-hours".into(),
+        camera_shut: true,
         ..Outcome::default()
     };
     View { phase: Phase::Refused, outcome: Some(outcome), ..home() }
@@ -321,5 +322,6 @@ fn refusals() -> Vec<(&'static str, View)> {
         ("refused-not-safe", refused("GrantCertificate")),
         ("refused-recording", refused("GrantRecording")),
         ("refused-setup", refused("NoDoorKey")),
+        ("refused-guard", with_outcome(refused("GateAbsent"), |o| o.camera_shut = false)),
     ]
 }
