@@ -12,6 +12,7 @@ use crate::demo::{Course, end, until_both_see};
 use crate::play::{Halt, Play, boot_ns, say};
 use crate::report::{self, Verdict};
 use crate::spans;
+use crate::watch::{Seen, Side};
 
 /// How long the cell's line is cut.
 const CUT: Duration = Duration::from_secs(20);
@@ -74,7 +75,7 @@ fn visit(play: &mut Play, course: &Course, how: How) -> Result<(Verdict, Gap), H
     until_both_see(play)?;
     play.idle(EACH_SIDE)?;
     let gap = interrupt(play, how)?;
-    let frames = |seen: &crate::watch::Seen| (seen.appliance.decoded(), seen.visitor.decoded());
+    let frames = |seen: &Seen| (seen.appliance.decoded(), seen.visitor.decoded());
     let (own, far) = frames(&play.seen);
     play.until("pictures on both sides again", RESUME_LIMIT, |seen| {
         seen.phase == "live" && frames(seen).0 > own && (frames(seen).1 > far || seen.visitor.decoded_since(gap.over))
@@ -122,7 +123,8 @@ impl Gap {
     /// What came of it, seen from outside.
     fn told(&self, play: &Play, back_ns: i64) -> Value {
         let seen = &play.seen;
-        let (own, far) = (spans::decoded(&seen.appliance.samples), spans::decoded(&seen.visitor.samples));
+        let decoded = |side: &Side| spans::decoded(&side.samples, (self.from, self.over));
+        let (own, far) = (decoded(&seen.appliance), decoded(&seen.visitor));
         let both = spans::both(&own, &far, back_ns as f64 / 1e9);
         let again = both.iter().map(|(from, _)| *from).find(|from| *from > self.from);
         let stopped = both.iter().map(|(_, to)| *to).rfind(|to| again.is_some_and(|again| *to <= again));

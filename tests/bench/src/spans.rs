@@ -7,24 +7,26 @@ use crate::watch::Sample;
 /// From and to, seconds of `CLOCK_BOOTTIME`.
 pub type Span = (f64, f64);
 
-/// Of the usual rate, so much in an interval is decoding throughout.
+/// Near an interruption so much of the usual rate in an interval is decoding throughout; less is its edge.
 const THROUGHOUT: f64 = 0.8;
+/// Edges lie at most so long after the interruption is over, seconds.
+const NEAR: f64 = 2.0;
 /// A side may have decoded so long after its last sample, seconds: both sides report once or twice a second.
 const UNSEEN: f64 = 1.1;
 
-/// When a side decoded. Its clock may start anew, as a page's does when it is loaded again, and its counter with it.
+/// When a side decoded. Its clock may start anew, as a page's does when it is loaded again, and its counter with it. Only near the
+/// `interruption` is a slow interval looked into: elsewhere the machine does other things, and slow decoding is decoding.
 #[must_use]
-pub fn decoded(samples: &[Sample]) -> Vec<Span> {
+pub fn decoded(samples: &[Sample], interruption: Span) -> Vec<Span> {
     let rate = usual_rate(samples);
     let intervals = intervals(samples);
     let mut spans: Vec<Span> = Vec::new();
     for (n, interval) in intervals.iter().enumerate() {
-        let (before, after) = (n.checked_sub(1).and_then(|n| intervals.get(n)), intervals.get(n + 1));
+        let before = n.checked_sub(1).and_then(|n| intervals.get(n));
         let ran = before.is_some_and(|before| before.frames > 0);
         let took = interval.frames as f64 / rate;
-        // Slow between two slow ones is a machine that does other things; slow beside a usual one is the edge of a gap.
-        let slow = |of: Option<&Interval>| of.is_some_and(|of| of.frames > 0 && of.share(rate) < THROUGHOUT);
-        let throughout = interval.share(rate) >= THROUGHOUT || (interval.frames > 0 && slow(before) && slow(after));
+        let near = interval.to > interruption.0 && interval.from.is_some_and(|from| from < interruption.1 + NEAR);
+        let throughout = interval.share(rate) >= THROUGHOUT || (interval.frames > 0 && !near);
         match interval.from {
             Some(from) if throughout => add(&mut spans, (from, interval.to)),
             Some(from) if ran => add(&mut spans, (from, (from + took).min(interval.to))),
@@ -141,7 +143,8 @@ mod tests {
     #[test]
     fn a_gap_is_seen_to_a_tenth_of_a_second_wherever_the_samples_lie() {
         for (stop, start) in [(10.0, 20.0), (10.3, 30.8), (10.1, 30.45)] {
-            let spans = both(&decoded(&side(stop, start, 40.0)), &decoded(&side(99.0, 99.0, 40.0)), 40.2);
+            let spans =
+                both(&decoded(&side(stop, start, 40.0), (stop, start)), &decoded(&side(99.0, 99.0, 40.0), (stop, start)), 40.2);
             assert_eq!(spans.len(), 2, "{spans:?}");
             let expected = stop + 40.2 - start;
             assert!((seconds(&spans) - expected).abs() < 0.15, "{spans:?} is not {expected}");
@@ -160,14 +163,28 @@ mod tests {
             frames: 24 + u64::from(n) * 30,
         }));
         let appliance = side(12.4, 14.2, 24.0);
-        let spans = both(&decoded(&appliance), &decoded(&page), 24.5);
+        let spans = both(&decoded(&appliance, (12.4, 12.4)), &decoded(&page, (12.4, 12.4)), 24.5);
         assert_eq!(spans.len(), 2, "{spans:?}");
         assert!((seconds(&spans) - (12.4 + 24.5 - 14.3)).abs() < 0.3, "{spans:?}: {}", seconds(&spans));
     }
 
     #[test]
     fn nothing_decoded_is_no_span() {
-        assert!(decoded(&[]).is_empty());
-        assert!(decoded(&[Sample { at: 1.0, came: 1.0, frames: 0 }, Sample { at: 2.0, came: 2.0, frames: 0 }]).is_empty());
+        assert!(decoded(&[], (0.0, 0.0)).is_empty());
+        let still = |at| Sample { at, came: at, frames: 0 };
+        assert!(decoded(&[still(1.0), still(2.0)], (0.0, 0.0)).is_empty());
+    }
+
+    #[test]
+    fn a_slow_machine_far_from_the_interruption_is_no_gap() {
+        let at = |n: u32, frames| Sample { at: f64::from(n) / 2.0, came: f64::from(n) / 2.0, frames };
+        let mut frames = 0;
+        let samples: Vec<Sample> = (1..40)
+            .map(|n| {
+                frames += if n % 3 == 0 { 6 } else { 15 };
+                at(n, frames)
+            })
+            .collect();
+        assert_eq!(decoded(&samples, (100.0, 100.0)).len(), 1);
     }
 }
