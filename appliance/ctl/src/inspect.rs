@@ -5,7 +5,9 @@
 use std::path::PathBuf;
 
 use parloir_issuer::files;
-use parloir_pass::{Ask, Beat, Bytes32, Deny, Document, Entitlement, Grant, Id, Receipt, Ring, Role, SitePolicy, Statement, Time, Typ};
+use parloir_pass::{
+    Ask, Beat, Bytes32, Deny, Document, Entitlement, Grant, Id, Receipt, Ring, Role, SitePolicy, Statement, Time, Typ,
+};
 use parloir_seal::{Clock, Keyring, PublicKey, Roots, UnsealKey, jws, sealed};
 use parloir_wire::{door_record, ticket};
 use serde_json::{Value, json};

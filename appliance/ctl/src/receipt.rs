@@ -112,7 +112,12 @@ fn visitor(receipt: &Receipt, grants: &[Grant]) -> Result<Vec<Statement>, Fault>
 }
 
 fn stray() -> Fault {
-    Fault::new("receipt", "more earlier statements than earlier grants", "ask the box for the receipt again", "ReceiptDoesNotHold")
+    Fault::new(
+        "receipt",
+        "more earlier statements than earlier grants",
+        "ask the box for the receipt again",
+        "ReceiptDoesNotHold",
+    )
 }
 
 /// A statement by the key of one of the grant's parties.

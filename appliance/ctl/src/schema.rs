@@ -31,7 +31,11 @@ pub fn run(args: &Args) -> Result<(), Fault> {
         .map_err(|e| Fault::new(examples.display(), e, "choose a directory that can be made", "File"))?;
     let site = Example::default();
     let receipt = site.receipt()?;
-    let parcel = Parcel { receipt: site.box_key().sign_receipt(&receipt)?, visitor: receipt.visitor_statement.clone(), earlier: Vec::new() };
+    let parcel = Parcel {
+        receipt: site.box_key().sign_receipt(&receipt)?,
+        visitor: receipt.visitor_statement.clone(),
+        earlier: Vec::new(),
+    };
     write(out, Typ::Authority.name(), &site.authority()?)?;
     write::<SitePolicy>(out, Typ::Policy.name(), &site.policy())?;
     write::<Entitlement>(out, Typ::Entitlement.name(), &site.person())?;

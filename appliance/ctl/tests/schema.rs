@@ -8,7 +8,9 @@ use std::process::Command;
 
 use parloir_issuer::example::{DEVICE, Example, NOW, SITE};
 use parloir_issuer::{authority, sign};
-use parloir_pass::{Ask, Authority, Beat, Deny, Document, Entitlement, Grant, Parcel, Receipt, Ring, SitePolicy, Statement, Time, Typ};
+use parloir_pass::{
+    Ask, Authority, Beat, Deny, Document, Entitlement, Grant, Parcel, Receipt, Ring, SitePolicy, Statement, Time, Typ,
+};
 use parloir_seal::{Clock, Keyring, PublicKey, jws, random};
 use serde_json::{Map, Value};
 

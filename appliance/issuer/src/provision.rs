@@ -120,7 +120,14 @@ fn write_box(dir: &Path, site: Id, device: Id) -> Result<(), Fault> {
     fs::copy(from, &to).map(drop).map_err(|e| Fault::file(&to, e, "check the directory and its rights"))
 }
 
-fn write_site(dir: &Path, id: Id, roots: &[Secret; 3], policy: &SitePolicy, person: &Entitlement, options: &Options) -> Result<(), Fault> {
+fn write_site(
+    dir: &Path,
+    id: Id,
+    roots: &[Secret; 3],
+    policy: &SitePolicy,
+    person: &Entitlement,
+    options: &Options,
+) -> Result<(), Fault> {
     let at = dir.join("site");
     let mut keys = Vec::new();
     let mut key = |role: Role, file: &str, life_s: i64| -> Result<Secret, Fault> {

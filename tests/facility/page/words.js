@@ -18,9 +18,13 @@ let current = first();
 /** Values that are the same everywhere: who, where. */
 const known = {};
 
+/** Sentences of legal weight: until somebody has signed for a translation (`reviewed-by`), they stand in English beside their sign. */
+const legal = ["terms.recorded", "terms.notrecorded", "terms.watched", "visit.recorded", "visit.notrecorded", "fact.recorded", "fact.notrecorded"];
+const signed = key => !legal.includes(key) || languages[current]["reviewed-by"] !== "";
+
 /** The sentence of a key; `{name}` becomes that value. */
 export function t(key, values = {}) {
-  const text = languages[current][key] ?? en[key] ?? key;
+  const text = (signed(key) ? languages[current][key] : undefined) ?? en[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? known[name] ?? "");
 }
 

@@ -24,7 +24,7 @@ use parloir_seal::keyring::{Clock, Keyring};
 use parloir_seal::{PublicKey, random, sealed};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 /// Visits whose receipts may still come.
 const MAX_VISITS: usize = 32;
@@ -142,7 +142,8 @@ pub struct Desk {
     ring: Option<Rung>,
     /// Contact to the instant before which it rings no more, monotonic ms.
     quiet: BTreeMap<Id, u64>,
-    denied: BTreeSet<DenyTarget>,
+    /// The oldest first.
+    denied: Vec<DenyTarget>,
     /// A grant that is held back by [`Tamper::Late`], and until when.
     late: Option<(u64, Vec<u8>)>,
     beats_on: bool,
@@ -199,7 +200,7 @@ impl Desk {
             visits: VecDeque::new(),
             ring: None,
             quiet: BTreeMap::new(),
-            denied: BTreeSet::new(),
+            denied: Vec::new(),
             late: None,
             beats_on: true,
             connected: true,
@@ -408,9 +409,11 @@ impl Desk {
         let signed = sign(&deny, &self.site.deny)?;
         match target {
             DenyTarget::Ask(_) => publish("deny", signed),
-            DenyTarget::Grant(_) | DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) | DenyTarget::Ring(_) => {
-                publish("deny", self.seal(Typ::Deny, &signed)?)
-            }
+            DenyTarget::Grant(_)
+            | DenyTarget::Contact(_)
+            | DenyTarget::Person(_)
+            | DenyTarget::Device(_)
+            | DenyTarget::Ring(_) => publish("deny", self.seal(Typ::Deny, &signed)?),
         }
     }
 

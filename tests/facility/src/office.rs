@@ -116,7 +116,10 @@ impl Office {
         print: Box<dyn FnMut(&Value) + Send>,
     ) -> (Self, EventLoop) {
         // What comes is acknowledged when it is worked off and written down: a receipt that comes while we die comes again.
-        options.set_session_mode(SessionMode::Persistent).set_session_expiry_interval(Some(SESSION_S)).set_ack_mode(AckMode::Manual);
+        options
+            .set_session_mode(SessionMode::Persistent)
+            .set_session_expiry_interval(Some(SESSION_S))
+            .set_ack_mode(AckMode::Manual);
         parloir_link::session::NothingUnderWay::begin(&mut options);
         let (client, events) = AsyncClient::builder(options).capacity(256).build();
         let complaints = Allowance::new(20, 5.0);

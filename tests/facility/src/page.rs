@@ -86,7 +86,9 @@ impl Said {
                 within((0.0..=1000.0).contains(&stats.fps) && (0.0..=1.0).contains(&stats.audio_level), "stats")
             }
             // A signal is read with every bound by link's own reader.
-            Self::Ready {} | Self::Join { .. } | Self::Call {} | Self::Cancel {} | Self::Decline { .. } | Self::Signal { .. } => Ok(()),
+            Self::Ready {} | Self::Join { .. } | Self::Call {} | Self::Cancel {} | Self::Decline { .. } | Self::Signal { .. } => {
+                Ok(())
+            }
         }
     }
 }

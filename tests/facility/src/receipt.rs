@@ -77,7 +77,8 @@ fn named<'a>(visit: &'a Visit, receipt: &Receipt, errors: &mut Vec<String>) -> V
 /// The statements of the receipt, each by the key of its grant.
 fn statements(receipt: &Receipt, under: &[&Admission], errors: &mut Vec<String>) -> Vec<Statement> {
     let mut found = Vec::new();
-    let by = |admission: &Admission, text: &String| jws::statement(text.as_bytes(), &admission.party.statement_key, &receipt.call);
+    let by =
+        |admission: &Admission, text: &String| jws::statement(text.as_bytes(), &admission.party.statement_key, &receipt.call);
     let (last, before) = under.split_last().map_or((None, [].as_slice()), |(last, before)| (Some(*last), before));
     let mut keys = before.iter();
     for text in &receipt.earlier_statements {

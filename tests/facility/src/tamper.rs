@@ -54,7 +54,9 @@ impl Tamper {
             Self::WrongTyp => return Ok(unchecked(Typ::Beat, &grant, key)),
             Self::OneBit => return sign(&grant, key).map(|jws| one_bit(&jws)).map_err(Fault::from),
             Self::OldKey => {
-                let none = || Fault::Certificate("the site has no grant key whose date is over: parloirctl init --expired-key".to_owned());
+                let none = || {
+                    Fault::Certificate("the site has no grant key whose date is over: parloirctl init --expired-key".to_owned())
+                };
                 return Ok(sign(&grant, site.old_grant.as_ref().ok_or_else(none)?)?);
             }
             Self::Late => {}

@@ -175,7 +175,8 @@ impl Visit {
         let Stage::Admitted { until_ms, .. } = self.stage else { return None };
         let since_ms = now_ms.saturating_sub(self.admissions().next()?.granted_ms);
         let seen_ms: u64 = self.admissions().filter_map(|a| a.statement).map(|s| s.decoded_ms).fold(0, u64::saturating_add);
-        let unsaid_ms = self.admissions().map(|a| UNSAID_MS.saturating_add(a.pauses.saturating_mul(PAUSE_MS))).fold(0, u64::saturating_add);
+        let unsaid_ms =
+            self.admissions().map(|a| UNSAID_MS.saturating_add(a.pauses.saturating_mul(PAUSE_MS))).fold(0, u64::saturating_add);
         let used_s = since_ms.min(seen_ms.saturating_add(unsaid_ms)).div_ceil(1000);
         let slot_s = u64::from(self.ringing.slot_s).checked_sub(used_s)?;
         let make_good_s = self.lease_s.saturating_sub(self.ringing.slot_s);

@@ -437,10 +437,8 @@ fn descendants(root: u32) -> Vec<u32> {
         // The name in brackets may hold anything; the parent is the second word after it.
         stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
     };
-    let all: Vec<u32> = std::fs::read_dir("/proc").map_or_else(
-        |_| Vec::new(),
-        |dir| dir.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect(),
-    );
+    let all: Vec<u32> = std::fs::read_dir("/proc")
+        .map_or_else(|_| Vec::new(), |dir| dir.flatten().filter_map(|e| e.file_name().to_str()?.parse().ok()).collect());
     let mut found = vec![root];
     let mut next = 0;
     while let Some(pid) = found.get(next).copied() {

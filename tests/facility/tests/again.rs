@@ -52,11 +52,16 @@ fn another_certificate_gets_another_grant_for_the_time_that_is_left() {
     let out = b.send_ask(&again);
     let second = grant_of(&b, &out, &again);
     assert_ne!(second.grant, first.grant);
-    assert_eq!((second.call, second.person, second.contact, second.box_certificate), (first.call, first.person, first.contact, first.box_certificate));
+    assert_eq!(
+        (second.call, second.person, second.contact, second.box_certificate),
+        (first.call, first.person, first.contact, first.box_certificate)
+    );
     assert_eq!((second.parties[0].certificate, second.parties[0].statement_key), (OTHER, Secret::new(&OTHER_KEY).public()));
     // 90 s were seen and 4 may have been counted without being said; of the lease 100 s are gone, and 10 are kept back.
     assert_eq!((second.slot_s, second.lease_s), (1800 - 94, 2100 - 110));
-    assert!(matches!(&out.says[..], [(1, Says::Admitted { resumed: false, certificate: OTHER, count: 0, ringing, .. })] if ringing.slot_s == 1706));
+    assert!(
+        matches!(&out.says[..], [(1, Says::Admitted { resumed: false, certificate: OTHER, count: 0, ringing, .. })] if ringing.slot_s == 1706)
+    );
     assert!(b.send_ask(&again).sent.is_empty(), "the broker may deliver twice");
 
     // Beats and statements are the new grant's from here.
@@ -124,7 +129,14 @@ fn a_second_window_gets_elsewhere_and_the_visit_goes_on() {
     let out = b.open(0, 8, "another");
     assert!(matches!(&out.says[..], [(8, Says::Elsewhere)]), "{out:?}");
     assert!(out.dropped.is_empty());
-    let strange = b.step(Input::Page { page: 8, said: parloir_facility::page::Said::Join { call: ask.call, certificate: OTHER, statement_key: Secret::new(&OTHER_KEY).public() } });
+    let strange = b.step(Input::Page {
+        page: 8,
+        said: parloir_facility::page::Said::Join {
+            call: ask.call,
+            certificate: OTHER,
+            statement_key: Secret::new(&OTHER_KEY).public(),
+        },
+    });
     assert!(strange.refused().contains("not the one"));
     b.step(Input::Closed { page: 8 });
     b.state(&statement(ask.call, 1, 900), &VISITOR).sent("statement");

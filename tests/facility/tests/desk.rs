@@ -171,7 +171,10 @@ fn signals_pass_only_in_a_visit_and_the_page_never_offers() {
     assert!(matches!(&out.says[..], [(9, Says::Admitted { resumed: true, .. })]) && out.dropped == [1], "{out:?}");
     b.from_box("signal", write_signal(&ask.call.0, &Signal::Offer { generation: 2, sdp: "v=0".into() }));
     let out = b.open(0, 1, "a");
-    assert!(matches!(&out.says[..], [(1, Says::Admitted { .. }), (1, Says::Signal { .. })]), "an offer that nobody answered: {out:?}");
+    assert!(
+        matches!(&out.says[..], [(1, Says::Admitted { .. }), (1, Says::Signal { .. })]),
+        "an offer that nobody answered: {out:?}"
+    );
     let again = as_page(&Signal::Again { generation: 2 });
     assert_eq!(b.from_page(0, again).sent("signal"), write_signal(&ask.call.0, &Signal::Again { generation: 2 }));
     assert!(b.from_box("signal", write_signal(&ask.call.0, &answer)).refused().contains("box offers"));
@@ -221,7 +224,8 @@ fn a_receipt_is_believed_only_whole() {
         assert!(!judge(receipt, beside).0, "{what}");
     }
     let strange = BoxKey::new(&[1; 32]).sign_receipt(&receipt(&ask, id, 30, None)).unwrap();
-    let body = b.sealed(Typ::Receipt, &serde_json::to_vec(&Parcel { receipt: strange, visitor: None, earlier: Vec::new() }).unwrap());
+    let body =
+        b.sealed(Typ::Receipt, &serde_json::to_vec(&Parcel { receipt: strange, visitor: None, earlier: Vec::new() }).unwrap());
     assert!(b.from_box("receipt", body).refused().contains("UnknownKey"));
 }
 

@@ -43,7 +43,10 @@ fn a_ring_is_answered_by_a_question_and_granted_only_when_the_page_joins() {
     assert!(out.sent.is_empty(), "no grant before the page joins");
     assert!(matches!(&out.says[..], [(1, Says::Ringing(r))] if r.ring == Some(ring.ring)), "{out:?}");
     b.join(&ask).sent("grant");
-    assert!(word(&mut b, &ring, "over", "RingMissed").is_empty(), "what the box says of a ring that was answered changes nothing");
+    assert!(
+        word(&mut b, &ring, "over", "RingMissed").is_empty(),
+        "what the box says of a ring that was answered changes nothing"
+    );
 }
 
 #[test]

@@ -52,7 +52,11 @@ async fn reload_second_window_and_restart_in_one_visit() {
     assert_eq!(hint, json!({"v": 1, "call": ask.call}));
     visitor.picture(&pictures().join("9-anew.png")).await.unwrap();
     let stray = b.listen(Duration::from_millis(700)).await;
-    assert!(stray.iter().all(|(kind, _)| kind != "signal" && kind != "grant"), "{:?}", stray.iter().map(|(k, _)| k).collect::<Vec<_>>());
+    assert!(
+        stray.iter().all(|(kind, _)| kind != "signal" && kind != "grant"),
+        "{:?}",
+        stray.iter().map(|(k, _)| k).collect::<Vec<_>>()
+    );
     let again = Ask { nonce: random::id().unwrap(), regrant: Some(first.grant), ..ask.clone() };
     b.send("ask", &world.sealed_ask(&again)).await;
     let second = world.open_grant(&b.wait("grant").await, &again);
@@ -158,8 +162,15 @@ async fn a_camera_that_is_refused_is_told_and_nothing_is_joined() {
     let (camera, microphone) = world.clips();
     let certificate = world.dir.path().join("tls/https.pem");
     let work = world.dir.path().join("browser");
-    let options =
-        Options { url: world.url.clone(), camera, microphone, https_certificate: certificate, work, window: (800, 600), refuse_camera: true };
+    let options = Options {
+        url: world.url.clone(),
+        camera,
+        microphone,
+        https_certificate: certificate,
+        work,
+        window: (800, 600),
+        refuse_camera: true,
+    };
     let visitor = Visitor::open(options).await.unwrap();
     visitor.press("try").await.unwrap();
     wait_text(&visitor, "may not use your camera").await;

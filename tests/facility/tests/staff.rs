@@ -135,7 +135,11 @@ fn the_console_lies_and_sends_only_where_it_may() {
     let mut b = bench("console", None);
     assert!(order(&mut b, json!({"do": "send", "kind": "grant", "hex": "00ff"})).refused().contains("--tamperable"));
     order(&mut b, json!({"do": "tamper", "how": "wrong-typ"}));
-    assert!(b.step(Input::Staff(serde_json::from_value(json!({"do": "tamper", "how": "kindly"})).unwrap())).event("refused").is_object());
+    assert!(
+        b.step(Input::Staff(serde_json::from_value(json!({"do": "tamper", "how": "kindly"})).unwrap()))
+            .event("refused")
+            .is_object()
+    );
     let ask = b.ask();
     b.send_ask(&ask);
     let out = b.join(&ask);
@@ -145,21 +149,46 @@ fn the_console_lies_and_sends_only_where_it_may() {
     let now = Now { mono_ms: 1, unix_ms: NOON_S * 1000 };
     b.desk = Desk::new(b.site(), Settings { tamperable: true, ..settings(None) }, now, None).unwrap();
     assert_eq!(order(&mut b, json!({"do": "send", "kind": "grant", "hex": "00ff"})).sent("grant"), [0, 255]);
-    for bad in [json!({"do": "send", "kind": "ask", "hex": ""}), json!({"do": "send", "kind": "grant", "hex": "0"}), json!({"do": "send", "kind": "grant", "hex": "zz"})] {
+    for bad in [
+        json!({"do": "send", "kind": "ask", "hex": ""}),
+        json!({"do": "send", "kind": "grant", "hex": "0"}),
+        json!({"do": "send", "kind": "grant", "hex": "zz"}),
+    ] {
         order(&mut b, bad).refused();
     }
-    for bad in [json!({"do": "allow"}), json!({"do": "beats", "on": true, "more": 1}), json!({"do": "deny", "target": {"everybody": 1}})] {
+    for bad in
+        [json!({"do": "allow"}), json!({"do": "beats", "on": true, "more": 1}), json!({"do": "deny", "target": {"everybody": 1}})]
+    {
         assert!(serde_json::from_value::<parloir_facility::desk::Order>(bad).is_err());
     }
+}
+
+/// The orders that the operator's page shows are orders.
+#[test]
+fn the_orders_in_the_docs_are_understood() {
+    let page = include_str!("../../../docs/mqtt.md");
+    let block = page.split("```json").nth(1).unwrap().split("```").next().unwrap();
+    let lines: Vec<&str> = block.lines().filter(|l| !l.is_empty()).collect();
+    assert_eq!(lines.len(), 8);
+    lines.iter().for_each(|l| drop(serde_json::from_str::<parloir_facility::desk::Order>(l).unwrap()));
 }
 
 /// A box that was taken over says more than a box has to say.
 #[test]
 fn a_box_that_floods_is_not_heard_and_a_visitor_is_not_rung_for_ever() {
     let mut b = bench("flood", None);
-    let rings = (0..100).filter(|_| { let ask = b.ask(); b.send_ask(&ask).says.iter().any(|(_, s)| matches!(s, Says::Ringing(_))) }).count();
+    let rings = (0..100)
+        .filter(|_| {
+            let ask = b.ask();
+            b.send_ask(&ask).says.iter().any(|(_, s)| matches!(s, Says::Ringing(_)))
+        })
+        .count();
     assert_eq!(rings, 10);
-    let answered = (0..1000).filter(|_| !b.from_box("time-request", br#"{"v":1,"nonce":"07070707070707070707070707070707"}"#.to_vec()).sent.is_empty()).count();
+    let answered = (0..1000)
+        .filter(|_| {
+            !b.from_box("time-request", br#"{"v":1,"nonce":"07070707070707070707070707070707"}"#.to_vec()).sent.is_empty()
+        })
+        .count();
     assert_eq!(answered, 200);
     b.after(1000);
     assert!(!b.from_box("time-request", br#"{"v":1,"nonce":"07070707070707070707070707070707"}"#.to_vec()).sent.is_empty());
@@ -185,7 +214,9 @@ fn what_no_box_says_changes_nothing() {
     for body in calls {
         b.from_box("ended", body.into_bytes()).refused();
     }
-    assert!(b.from_box("ended", json!({"v": 1, "call": ask.call, "reason": "PersonEnded"}).to_string().into_bytes()).says.len() == 1);
+    assert!(
+        b.from_box("ended", json!({"v": 1, "call": ask.call, "reason": "PersonEnded"}).to_string().into_bytes()).says.len() == 1
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 // Owns: what the visitor's page says in English. Never: code; all after `default` is JSON, and a test compares its keys with the other languages'. Called by: words.js.
 export default {
   "language": "English",
+  "reviewed-by": "",
   "page.title": "Video visit",
   "start.title": "One moment",
   "line.lost": "No connection to the facility. Trying again…",

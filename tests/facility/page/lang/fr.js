@@ -1,6 +1,7 @@
 // Owns: what the visitor's page says in French. Never: code; all after `default` is JSON, and a test compares its keys with the other languages'. Called by: words.js.
 export default {
   "language": "Français",
+  "reviewed-by": "",
   "page.title": "Visite vidéo",
   "start.title": "Un instant",
   "line.lost": "Pas de liaison avec l'établissement. Nouvel essai…",

@@ -70,7 +70,8 @@ impl Desk {
         let person = &self.site.person;
         let ours = (ask.site, ask.device, ask.person) == (self.site.site, self.site.device, person.person);
         let direction = |c: &&Contact| if ask.ring.is_some() { c.incoming } else { c.outgoing };
-        let contact = person.contact(&ask.contact).filter(|c| ours && direction(c) && c.class == ask.class).ok_or("NotEntitled")?;
+        let contact =
+            person.contact(&ask.contact).filter(|c| ours && direction(c) && c.class == ask.class).ok_or("NotEntitled")?;
         if self.is_denied(&contact.id) {
             return Err("Revoked");
         }

@@ -19,7 +19,14 @@ const HINT_MS: u64 = 7000;
 const MAX_HINTS: u32 = 8;
 
 impl Desk {
-    pub(super) fn join(&mut self, now: Now, contact: &Id, call: &Id, certificate: Bytes32, key: Bytes32) -> Result<Vec<Output>, Wrong> {
+    pub(super) fn join(
+        &mut self,
+        now: Now,
+        contact: &Id,
+        call: &Id,
+        certificate: Bytes32,
+        key: Bytes32,
+    ) -> Result<Vec<Output>, Wrong> {
         PublicKey::new(&key)?;
         let visit = self.visit_of(contact, call)?;
         let party = Party { name: visit.ringing.contact.clone(), certificate, statement_key: key };

@@ -37,7 +37,7 @@ impl Desk {
             unix_ms: now.unix_ms,
             visits: self.visits.iter().cloned().collect(),
             ring: self.ring.clone(),
-            denied: self.denied.iter().copied().collect(),
+            denied: self.denied.clone(),
         };
         serde_json::to_vec(&kept).ok()
     }
@@ -55,7 +55,7 @@ impl Desk {
         let then_ms = kept.mono_ms.saturating_add(away_ms);
         let by = |at: &mut u64| *at = at.saturating_add(now.mono_ms).saturating_sub(then_ms);
         self.salt = kept.salt;
-        self.denied = kept.denied.into_iter().collect();
+        self.denied = kept.denied;
         self.ring = kept.ring.map(|mut rung| {
             by(&mut rung.until_ms);
             // Its page has not come back yet.

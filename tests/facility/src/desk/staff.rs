@@ -78,9 +78,11 @@ impl Desk {
                 out.extend(call.map_or(Ok(Vec::new()), |call| self.miss(&call, code))?);
             }
             DenyTarget::Grant(_) | DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) => {
-                if self.denied.len() < MAX_DENIED {
-                    self.denied.insert(target);
+                self.denied.retain(|known| *known != target);
+                if self.denied.len() >= MAX_DENIED {
+                    self.denied.remove(0);
                 }
+                self.denied.push(target);
                 let caller = self.ring.as_ref().map(|r| r.contact).filter(|c| self.is_denied(c));
                 out.extend(caller.map_or(Ok(Vec::new()), |contact| self.cancel(now, &contact, code))?);
             }

@@ -10,9 +10,7 @@ use parloir_facility::turn::Relays;
 use parloir_issuer::{Options, Secret, Site, files, provision, sign};
 use parloir_link::topic::{Way, find};
 use parloir_pass::receipt::Parcel;
-use parloir_pass::{
-    Ask, Bytes32, Class, Document, Grant, Id, Media, Receipt, Statement, Typ, VERSION,
-};
+use parloir_pass::{Ask, Bytes32, Class, Document, Grant, Id, Media, Receipt, Statement, Typ, VERSION};
 use parloir_seal::{BoxKey, Clock, Keyring, UnsealKey, random, sealed};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -240,4 +238,3 @@ pub fn receipt(ask: &Ask, grant: Option<Id>, counted: u32, statement: Option<Str
         earlier_statements: Vec::new(),
     }
 }
-

@@ -113,7 +113,12 @@ pub async fn far_end(world: &World, visitor: &Visitor) -> FarEnd {
 }
 
 /// Carries signals between the page and the far end until statements say what is wanted.
-pub async fn until_statement(b: &mut Box_, far: &FarEnd, grant: &Grant, wanted: impl Fn(&Statement) -> bool) -> (Statement, String) {
+pub async fn until_statement(
+    b: &mut Box_,
+    far: &FarEnd,
+    grant: &Grant,
+    wanted: impl Fn(&Statement) -> bool,
+) -> (Statement, String) {
     let mut count = 0;
     for _ in 0..400 {
         match b.next().await {

@@ -99,13 +99,24 @@ impl World {
         let (mosquitto, port) = mosquitto(at, &site.site.to_string());
         std::fs::write(at.join("turn.secret"), "north\n").unwrap();
         let broker = format!("127.0.0.1:{port}");
-        let mut command: Vec<String> = ["--dir", at.to_str().unwrap(), "--broker", &broker, "--turn", "127.0.0.1:3478"].map(str::to_owned).to_vec();
+        let mut command: Vec<String> =
+            ["--dir", at.to_str().unwrap(), "--broker", &broker, "--turn", "127.0.0.1:3478"].map(str::to_owned).to_vec();
         command.extend(["--https".to_owned(), format!("127.0.0.1:{}", free_port())]);
         command.extend(["--turn-secret".to_owned(), at.join("turn.secret").to_str().unwrap().to_owned()]);
         command.extend(["--state".to_owned(), at.join("state").to_str().unwrap().to_owned()]);
         command.extend(flags.iter().map(|f| (*f).to_owned()));
         let (facility, events) = facility(&command);
-        let mut world = Self { url: String::new(), links: Vec::new(), site, broker, command, events: Mutex::new(events), facility: Some(facility), _mosquitto: mosquitto, dir };
+        let mut world = Self {
+            url: String::new(),
+            links: Vec::new(),
+            site,
+            broker,
+            command,
+            events: Mutex::new(events),
+            facility: Some(facility),
+            _mosquitto: mosquitto,
+            dir,
+        };
         for _ in 0..world.site.person.contacts.len() {
             let link = world.event("link").await["url"].as_str().unwrap().to_owned();
             world.links.push(link);
@@ -196,7 +207,8 @@ impl World {
 
     pub fn sealed_receipt(&self, receipt: &Receipt) -> Vec<u8> {
         let signed = self.box_key().sign_receipt(receipt).unwrap();
-        let parcel = Parcel { receipt: signed, visitor: receipt.visitor_statement.clone(), earlier: receipt.earlier_statements.clone() };
+        let parcel =
+            Parcel { receipt: signed, visitor: receipt.visitor_statement.clone(), earlier: receipt.earlier_statements.clone() };
         let to = self.keyring().facility_seal();
         sealed::seal(Typ::Receipt, &self.site.device, &to, &serde_json::to_vec(&parcel).unwrap()).unwrap()
     }
