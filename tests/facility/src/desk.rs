@@ -115,7 +115,7 @@ pub enum Output {
         /** Number of the websocket. */
         page: u64,
         /** What. */
-        says: Says,
+        says: Box<Says>,
     },
     /// The same window opened another websocket: this one is dead.
     Drop {
@@ -165,6 +165,10 @@ struct Window {
 fn event(name: &str, mut members: Value) -> Output {
     members["event"] = name.into();
     Output::Event(members)
+}
+
+fn told(page: u64, says: Says) -> Output {
+    Output::Page { page, says: Box::new(says) }
 }
 
 fn publish(name: &str, body: impl Into<Vec<u8>>) -> Result<Output, Wrong> {
@@ -317,9 +321,9 @@ impl Desk {
             if old.tab == tab {
                 out.push(Output::Drop { page: old.page });
             } else if self.is_busy_with(&contact) {
-                return vec![Output::Page { page, says: Says::Elsewhere }, event("elsewhere", json!({"contact": contact}))];
+                return vec![told(page, Says::Elsewhere), event("elsewhere", json!({"contact": contact}))];
             } else {
-                out.push(Output::Page { page: old.page, says: Says::Elsewhere });
+                out.push(told(old.page, Says::Elsewhere));
             }
         }
         let may_call = self.may_ring(now, &contact).is_ok();
@@ -327,7 +331,7 @@ impl Desk {
         if let Some(rung) = self.ring.as_mut().filter(|r| r.contact == contact) {
             rung.gone_ms = None;
         }
-        out.extend(self.for_new_page(now, &contact).into_iter().map(|says| Output::Page { page, says }));
+        out.extend(self.for_new_page(now, &contact).into_iter().map(|says| told(page, says)));
         out
     }
 
@@ -419,6 +423,6 @@ impl Desk {
 
     fn to_page(&self, contact: &Id, says: impl IntoIterator<Item = Says>) -> Vec<Output> {
         let Some(window) = self.windows.get(contact) else { return Vec::new() };
-        says.into_iter().map(|says| Output::Page { page: window.page, says }).collect()
+        says.into_iter().map(|says| told(window.page, says)).collect()
     }
 }

@@ -244,9 +244,9 @@ impl Office {
                 Output::Event(value) if value["event"] == "refused" && !self.complaints.take(now().mono_ms) => {}
                 Output::Event(value) => (self.print)(&value),
                 Output::Page { page, says } => {
-                    let last = says == Says::Elsewhere;
+                    let last = *says == Says::Elsewhere;
                     // A page that does not read is one that is gone: it asks again when it is back.
-                    if self.pages.get(&page).is_some_and(|p| p.to.try_send(says).is_err()) || last {
+                    if self.pages.get(&page).is_some_and(|p| p.to.try_send(*says).is_err()) || last {
                         self.pages.remove(&page);
                     }
                 }

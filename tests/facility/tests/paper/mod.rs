@@ -94,7 +94,7 @@ impl Bench {
         for output in self.desk.step(self.now, input) {
             match output {
                 Output::Publish { kind, body } => out.sent.push((kind.name, body)),
-                Output::Page { page, says } => out.says.push((page, says)),
+                Output::Page { page, says } => out.says.push((page, *says)),
                 Output::Drop { page } => out.dropped.push(page),
                 Output::Event(value) => out.events.push(value),
             }
