@@ -189,8 +189,12 @@ impl Cell {
             State::Idle | State::Ringing => base,
             State::Asking if ordered => Expect { receipt: Paper::One(reasons), ..base },
             State::Asking => base,
+            // Told to stop, it says so and makes the receipt; what comes back finds nothing to tell.
+            State::Joining | State::Live | State::Held if ordered => {
+                Expect { door: Door::Within(SHUT_LIMIT_MS), receipt: Paper::One(reasons), ..base }
+            }
             State::Joining | State::Live | State::Held => {
-                let receipt = if ordered { Paper::One(reasons) } else { Paper::Record(reasons) };
+                let receipt = Paper::Record(reasons);
                 Expect { screen: Says::Ended(reasons), door: Door::Within(SHUT_LIMIT_MS), receipt, ..base }
             }
             State::Closing => {

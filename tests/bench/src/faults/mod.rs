@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use crate::play::{Halt, say};
 use crate::stage::Wanted;
-use cells::{ABSENT_S, BEAT_EVERY_S, BEAT_GRACE_S, Cell};
+use cells::{ABSENT_S, BEAT_EVERY_S, BEAT_GRACE_S, Cell, State};
 use rig::Rig;
 use rows::{On, Row};
 use table::Played;
@@ -60,7 +60,7 @@ pub struct Arguments {
     /// Names of all rows and cells, and what is declared; plays nothing.
     #[arg(long)]
     list: bool,
-    /// Every row, also those that take a minute or more.
+    /// Also the rows that take a minute or more; with --sweep: these beside the cells.
     #[arg(long)]
     long: bool,
     /// Every cell: states by processes by signals, each at a random moment.
@@ -136,7 +136,8 @@ impl Arguments {
                 (true, false) => CI_CELLS.contains(&name.as_str()),
             };
             if let Some(expect) = cell.expect().filter(|_| wanted) {
-                cases.push(Case { name, on: On::Shared, course: Course::Cell(cell, moment), expect });
+                let on = if cell.state >= State::Live { On::Browser } else { On::Shared };
+                cases.push(Case { name, on, course: Course::Cell(cell, moment), expect });
             }
         }
         let unknown: Vec<&String> = self.rows.iter().filter(|name| !cases.iter().any(|case| case.name == **name)).collect();
@@ -182,8 +183,12 @@ fn furnished(wanted: &Wanted, number: usize) -> Wanted {
 /// It was stopped, or an unknown row was named.
 pub fn run(arguments: &Arguments, wanted: &Wanted) -> Result<bool, Halt> {
     let mut cases: VecDeque<Case> = arguments.cases()?.into();
-    // One appliance is started at a time: those that need their own come last.
-    cases.make_contiguous().sort_by_key(|case| matches!(case.on, On::Own(_)));
+    // One appliance is started at a time, and the browser once and late; those that need their own come last.
+    cases.make_contiguous().sort_by_key(|case| match case.on {
+        On::Shared => 0,
+        On::Browser => 1,
+        On::Own(_) => 2,
+    });
     let start = Instant::now();
     let mut players = Players { wanted: wanted.clone(), rig: None, started: 0 };
     let mut played = Vec::new();
@@ -237,7 +242,7 @@ impl Players {
             let wanted = furnished(&self.wanted, self.started);
             fs::create_dir_all(&wanted.out)?;
             let rig = match on {
-                On::Shared => Rig::start(&wanted, |_| Ok(())),
+                On::Shared | On::Browser => Rig::start(&wanted, |_| Ok(())),
                 On::Own(before) => Rig::start(&wanted, before),
             };
             self.rig = Some(rig?);

@@ -43,6 +43,8 @@ pub struct Rig {
     pub troubles: Vec<String>,
     /// The visit of this row has real pictures.
     pub real_visit: bool,
+    /// A page was in the visit whose pictures nobody counts.
+    pub unwatched: bool,
     out: PathBuf,
     began: Instant,
     fault: Option<Instant>,
@@ -78,6 +80,7 @@ impl Rig {
             paper: None,
             troubles: Vec::new(),
             real_visit: false,
+            unwatched: false,
             out: wanted.out.clone(),
             began: Instant::now(),
             fault: None,
@@ -153,7 +156,7 @@ impl Rig {
         self.drain();
         self.trail.begin();
         self.troubles.clear();
-        (self.began, self.fault, self.real_visit) = (Instant::now(), None, false);
+        (self.began, self.fault, self.real_visit, self.unwatched) = (Instant::now(), None, false, false);
     }
 
     /// The fault happens now: every time is counted from here.
@@ -228,7 +231,7 @@ impl Rig {
     pub fn complete(&mut self, seen: &mut Observed) {
         self.drain();
         seen.receipts = self.trail.receipts.iter().map(|(_, receipt)| receipt.clone()).collect();
-        seen.decoded_s = self.trail.both_decoded();
+        seen.decoded_s = (!self.unwatched).then(|| self.trail.both_decoded());
         seen.real_visit = self.real_visit;
         seen.errors.clone_from(&self.trail.errors);
         seen.trouble.append(&mut self.troubles);
@@ -360,6 +363,7 @@ impl Rig {
         }
         if self.guest {
             self.guest_does(&json!({ "do": "close" }))?;
+            self.trail.stands.view = "closed".to_owned();
         }
         self.paper = Some(Paper::open(&self.trail.stands.url.clone(), &Self::authority())?);
         Ok(())

@@ -203,6 +203,11 @@ pub fn record(commit: &str, seed: u64, took: Duration, played: &[Played], left: 
         let said = format!("{} {}", screen.phase, screen.code);
         Some(format!("{}{sign}: {}, {}, {}", cell.blow.name(), said.trim(), row.doors(), row.receipts()))
     });
+    let rows: Vec<&Played> = played.iter().filter(|row| Cell::named(&row.name).is_none()).collect();
+    if !rows.is_empty() {
+        text.push_str("\nRows that take minutes:\n\n");
+        rows.iter().for_each(|row| text.push_str(&format!("- {}\n", row.line())));
+    }
     for row in played.iter().filter(|row| !row.wrong.is_empty()) {
         let _ = writeln!(text, "\n- `{}`: {}", row.name, row.wrong.join("; "));
     }

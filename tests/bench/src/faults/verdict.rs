@@ -78,8 +78,8 @@ pub struct Observed {
     pub shut_ms: Option<u64>,
     /// What the facility got until the appliance was at home again.
     pub receipts: Vec<Receipt>,
-    /// Seconds in which both sides decoded, seen from outside.
-    pub decoded_s: f64,
+    /// Seconds in which both sides decoded, seen from outside; `None`: a page that nobody watches was in it.
+    pub decoded_s: Option<f64>,
     /// Both decoders were real.
     pub real_visit: bool,
     /// Names of processes that ended and were not told to.
@@ -168,7 +168,9 @@ impl Expect {
     #[must_use]
     pub fn reached(&self, screen: &Screen, open: bool, shut: bool) -> bool {
         let door = match self.door {
-            Door::Never | Door::Within(_) | Door::Due(_) => shut,
+            // While only asked, call waits behind shut doors.
+            Door::Never => !open,
+            Door::Within(_) | Door::Due(_) => shut,
             Door::Open => open,
         };
         door && self.screen.fits(screen)
@@ -254,7 +256,7 @@ impl Expect {
 
 fn count_wrong(receipt: &Receipt, seen: &Observed, missing: f64) -> Option<String> {
     let counted = receipt.counted as f64;
-    let wanted = if seen.real_visit { seen.decoded_s } else { 0.0 };
+    let wanted = if seen.real_visit { seen.decoded_s? } else { 0.0 };
     let fits = counted <= wanted + COUNT_TOLERANCE_S && counted >= wanted - COUNT_TOLERANCE_S - missing;
     (!fits).then(|| format!("{counted} s counted, {wanted:.1} s seen from outside"))
 }
@@ -288,7 +290,7 @@ mod tests {
             ever_open: true,
             shut_ms: Some(12),
             receipts: vec![receipt("r", "GateLost", 4)],
-            decoded_s: 4.4,
+            decoded_s: Some(4.4),
             real_visit: true,
             ended: vec!["gate".into()],
             ..Observed::default()
@@ -330,11 +332,11 @@ mod tests {
         let (mut expect, mut seen) = ended();
         seen.receipts.push(seen.receipts[0].clone());
         assert_eq!(expect.judge(&seen), Vec::<String>::new());
-        seen.decoded_s = 9.0;
+        seen.decoded_s = Some(9.0);
         assert_eq!(expect.judge(&seen).len(), 1);
         expect.receipt = Paper::Record(&["GateLost"]);
         assert_eq!(expect.judge(&seen), Vec::<String>::new());
-        seen.decoded_s = 2.0;
+        seen.decoded_s = Some(2.0);
         assert_eq!(expect.judge(&seen).len(), 1, "never more than was seen");
     }
 }

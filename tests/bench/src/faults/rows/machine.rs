@@ -24,8 +24,14 @@ pub const ROWS: &[Row] = &[
     row("unwritable", "the arbiter may not write its data directory when it starts", unwritable, unstarted()),
     own("clock-1970", "the box's clock says 1970", |play| clock(play, "1970-01-02 00:00:00"), Rig::joining_is_the_fault),
     own("clock-2100", "the box's clock says 2100", |play| clock(play, "2100-01-01 00:00:00"), Rig::joining_is_the_fault),
-    row("camera-ends", "the camera's pictures end in a visit", camera_ends, goes_on(&["live", "held"], 20)),
+    Row {
+        on: On::Browser,
+        ..row("camera-ends", "the camera's pictures end in a visit", camera_ends, goes_on(&["live", "held"], 20))
+    },
 ];
+
+/// `setpriv` would make the shared memory as root, and the cell behind it could not open it.
+const NO_SHARED: (&str, &str) = ("FAKETIME_DISABLE_SHM", "1");
 
 /// Debian's package libfaketime, preloaded into the box's processes.
 pub const FAKE_TIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
@@ -115,7 +121,7 @@ fn clock(play: &mut Play, when: &str) -> Result<(), Halt> {
         return Err(Halt::Failed(format!("{FAKE_TIME} is not there: install libfaketime")));
     }
     for cell in ["gate", "arbiter", "link", "ui", "call"] {
-        for (name, value) in [("LD_PRELOAD", FAKE_TIME), ("FAKETIME", &format!("@{when}")), ("FAKETIME_DONT_FAKE_MONOTONIC", "1")]
+        for (name, value) in [("LD_PRELOAD", FAKE_TIME), ("FAKETIME", &format!("@{when}")), ("FAKETIME_DONT_FAKE_MONOTONIC", "1"), NO_SHARED]
         {
             play.stage.supervisor.environment(cell, name, value);
         }

@@ -15,8 +15,10 @@ use crate::play::{Halt, Play};
 /// On what a row is played.
 #[derive(Clone, Copy)]
 pub enum On {
-    /// The one that many rows share: it must be at home again afterwards.
+    /// The one that many rows share, with a visitor on paper or none: it must be at home again afterwards.
     Shared,
+    /// The same one, with a real browser, which is started once and late.
+    Browser,
     /// One of its own, that was made ready like this while no cell ran.
     Own(fn(&mut Play) -> Result<(), Halt>),
 }
@@ -38,7 +40,7 @@ pub struct Row {
     pub expect: Expect,
 }
 
-/// All, in playing order: first those that a page of paper is enough for, so that the browser is started once and late.
+/// All.
 #[must_use]
 pub fn all() -> Vec<Row> {
     [documents::ROWS, parts::BEFORE, machine::ROWS, input::ROWS, visitor::ROWS, parts::DURING].concat()

@@ -55,18 +55,28 @@ pub const BEFORE: &[Row] = &[
 
 /// In a visit.
 pub const DURING: &[Row] = &[
-    row("deny", "staff end the visit", deny, ends(&["Revoked"], Door::Within(SHUT_LIMIT_MS), 15)),
-    row("beat-missing", "the facility's renewals stop", beats_stop, ends(&["BeatMissing"], BEATLESS, 30)),
-    row("broker-10s", "the broker is down for 10 s in a visit", |rig| away(rig, "broker"), back(&["broker"])),
-    row("facility-10s", "the facility is down for 10 s in a visit", |rig| away(rig, "facility"), back(&["facility"])),
-    row("broker-gone", "the broker goes down in a visit and does not come back", |rig| gone(rig, "broker"), over(&["broker"])),
+    browser("deny", "staff end the visit", deny, ends(&["Revoked"], Door::Within(SHUT_LIMIT_MS), 15)),
+    browser("beat-missing", "the facility's renewals stop", beats_stop, ends(&["BeatMissing"], BEATLESS, 30)),
+    browser("broker-10s", "the broker is down for 10 s in a visit", |rig| away(rig, "broker"), back(&["broker"])),
+    browser("facility-10s", "the facility is down for 10 s in a visit", |rig| away(rig, "facility"), back(&["facility"])),
+    browser_soak(
+        "broker-gone",
+        "the broker goes down in a visit and does not come back",
+        |rig| gone(rig, "broker"),
+        over(&["broker"]),
+    ),
     soak(
         "facility-gone",
         "the facility goes down in a visit and does not come back",
         |rig| gone(rig, "facility"),
         over(&["facility"]),
     ),
-    row("relay-back", "the relay is started anew in a visit", relay_back, restarts(less(5, goes_on(&["live"], 30)), &["relay"])),
+    browser(
+        "relay-back",
+        "the relay is started anew in a visit",
+        relay_back,
+        restarts(less(5, goes_on(&["live"], 55)), &["relay"]),
+    ),
     soak(
         "relay-gone",
         "the relay goes down in a visit and does not come back",
@@ -85,6 +95,14 @@ const fn row(name: &'static str, fault: &'static str, course: fn(&mut Rig) -> Re
 
 const fn soak(name: &'static str, fault: &'static str, course: fn(&mut Rig) -> Result<(), Halt>, expect: Expect) -> Row {
     Row { ci: false, ..row(name, fault, course, expect) }
+}
+
+const fn browser(name: &'static str, fault: &'static str, course: fn(&mut Rig) -> Result<(), Halt>, expect: Expect) -> Row {
+    Row { on: On::Browser, ..row(name, fault, course, expect) }
+}
+
+const fn browser_soak(name: &'static str, fault: &'static str, course: fn(&mut Rig) -> Result<(), Halt>, expect: Expect) -> Row {
+    Row { ci: false, ..browser(name, fault, course, expect) }
 }
 
 const fn restarts(expect: Expect, restarts: &'static [&'static str]) -> Expect {

@@ -22,21 +22,33 @@ pub const ROWS: &[Row] = &[
         joins_twice,
         goes_on(&["joining"], 15),
     ),
-    row("visitor-refuses-camera", "the visitor's browser may not use camera and microphone", refuses_camera, absent()),
-    row("visitor-leaves", "the visitor ends the visit", leaves, ends(&["VisitorLeft"], Door::Within(SHUT_LIMIT_MS), 15)),
-    row("visitor-reloads", "the visitor reloads the page in a visit; the browser kept its certificate", reloads_with, resumes()),
+    browser("visitor-refuses-camera", "the visitor's browser may not use camera and microphone", refuses_camera, absent()),
+    browser("visitor-leaves", "the visitor ends the visit", leaves, ends(&["VisitorLeft"], Door::Within(SHUT_LIMIT_MS), 15)),
+    browser(
+        "visitor-reloads",
+        "the visitor reloads the page in a visit; the browser kept its certificate",
+        reloads_with,
+        resumes(),
+    ),
     row(
         "visitor-reloads-anew",
         "the visitor reloads the page in a visit; the browser lost its certificate",
         reloads_without,
         resumes(),
     ),
-    row("visitor-second-window", "the visitor opens the link a second time in a visit", second_window, resumes()),
-    Row { ci: false, ..row("visitor-closes", "the visitor closes the page in a visit and does not come back", closes, lost()) },
+    browser("visitor-second-window", "the visitor opens the link a second time in a visit", second_window, resumes()),
+    Row {
+        ci: false,
+        ..browser("visitor-closes", "the visitor closes the page in a visit and does not come back", closes, lost())
+    },
 ];
 
 const fn row(name: &'static str, fault: &'static str, course: fn(&mut Rig) -> Result<(), Halt>, expect: Expect) -> Row {
     Row { name, fault, on: On::Shared, ci: true, course, expect }
+}
+
+const fn browser(name: &'static str, fault: &'static str, course: fn(&mut Rig) -> Result<(), Halt>, expect: Expect) -> Row {
+    Row { on: On::Browser, ..row(name, fault, course, expect) }
 }
 
 const fn absent() -> Expect {
@@ -131,6 +143,7 @@ fn second_window(rig: &mut Rig) -> Result<(), Halt> {
     rig.live()?;
     rig.idle(Duration::from_secs(3))?;
     rig.fault();
+    rig.unwatched = true;
     rig.guest_does(&json!({ "do": "second" }))?;
     // The other window took the visit over and was closed: the visitor comes back to the first.
     rig.guest(&json!({ "do": "reload", "keep": true }))?;
