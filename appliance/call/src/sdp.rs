@@ -76,10 +76,11 @@ pub fn check_answer(sdp: &str) -> Result<Answer, SdpRefused> {
     if !sdp.bytes().all(|b| matches!(b, b' '..=b'~' | b'\r' | b'\n')) || !sdp.starts_with("v=0") {
         return refuse("not plain SDP text");
     }
-    // GStreamer's parser skips white space before a line and stops at a carriage return inside it; the checks here would see another line.
-    let formed = |l: &str| matches!(l.as_bytes(), [b'a'..=b'z', b'=', ..]) && !l.contains('\r');
+    // GStreamer's parser skips white space before a line and before its value, and stops at a carriage return inside it; the checks
+    // here would see another line.
+    let formed = |l: &str| matches!(l.as_bytes(), [b'a'..=b'z', b'=', first, ..] if *first != b' ') && !l.contains('\r');
     if !sdp.lines().all(formed) {
-        return refuse("a line that is not a letter, an equals sign and a value");
+        return refuse("a line that is not a letter, an equals sign and a value right after it");
     }
     let mut sections = sdp.split("\nm=");
     let session = sections.next().unwrap_or_default();
@@ -212,6 +213,7 @@ mod tests {
             ("s=-", "s=-\r\n m=application 9 UDP/DTLS/SCTP x"),
             ("a=sendrecv", "a=sendrecv\r\n\ta=candidate:1 1 udp 1 looked-up.local 9 typ host"),
             ("a=sendrecv", "a=sendrecv\rx"),
+            ("a=sendrecv", "a=sendrecv\r\na= candidate:1 1 udp 1 looked-up.local 9 typ host"),
             // A tab parts words to GStreamer and not to us: it read RTP/AVP where we read DTLS-SRTP.
             ("m=audio 9 ", "m=audio 9\tRTP/AVP "),
             ("m=audio 9 ", "m=audio x "),
