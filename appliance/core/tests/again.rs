@@ -87,10 +87,11 @@ fn a_page_that_starts_anew_is_offered_anew_and_resumes() {
     assert_eq!(bed.state.camera_kind(), Doors::Open, "the doors stay");
     bed.pass(1_000);
     bed.own(true);
+    bed.far(true);
     assert_eq!(bed.state.call_kind(), Kind::Held, "nothing of an end that is not verified is decoded");
+    assert_eq!(bed.state.view().call.map(|call| call.camera), Some(false));
     bed.verified();
     bed.own(true);
-    bed.far(true);
     assert_eq!(bed.state.call_kind(), Kind::Live);
 }
 
@@ -340,9 +341,11 @@ fn the_first_grant_again_is_stray_and_ends_nothing() {
     let (grant, ticket) = good_grant(&ask);
     bed.grant_event(grant.clone(), ticket);
     bed.opened();
-    hint(&mut bed, 0x99);
+    let question = asked(&hint(&mut bed, 0x99)).expect("a question");
     let effects = bed.grant_event(grant, ticket);
     assert_eq!((ledger_refusals(&effects), bed.state.call_kind()), (vec![Code::GrantStray], Kind::Joining));
+    let (grant, ticket) = second_grant(&question);
+    assert_eq!(plans(&bed.grant_event(grant, ticket)), [(2, SECOND_FAR)], "the question is still pending");
 }
 
 #[test]
@@ -474,6 +477,17 @@ fn a_late_deadline_is_not_taken_for_the_documents_refusal() {
     assert_eq!(bed.state.verdict(), None, "the policy was taken");
     bed.step(Event::Policy(Box::new(SitePolicy { revision: 1, ..policy() })));
     assert_eq!(bed.state.verdict(), Some(Code::DocumentOld));
+    let mut bed = Bed::new();
+    bed.live();
+    hint(&mut bed, 0x99);
+    for _ in 0..59 {
+        bed.pass(1_000);
+        bed.far(true);
+    }
+    bed.beat();
+    bed.now += 1_000;
+    let effects = bed.step(Event::Policy(Box::new(SitePolicy { revision: 6, ..policy() })));
+    assert_eq!((ledger_refusals(&effects), bed.state.verdict()), (vec![Code::NoAnswer], None), "nor for another grant");
     let mut bed = Bed::new();
     let ask = bed.ask();
     let (mut grant, ticket) = good_grant(&ask);

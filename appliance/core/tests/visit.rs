@@ -253,6 +253,18 @@ fn a_deny_of_ask_grant_contact_person_or_box_cuts_a_live_visit() {
     }
 }
 
+#[test]
+fn a_denied_grant_is_dead_with_its_call() {
+    let mut bed = Bed::new();
+    for _ in 0..100 {
+        assert_eq!(opens(&bed.granted()), 1, "a grant answers one nonce, so an earlier denial says nothing about this one");
+        let deny = Deny { v: 1, site: SITE, target: DenyTarget::Grant(GRANT), words: String::new(), code: "Revoked".to_owned() };
+        assert_eq!(ended(&bed.step(Event::Deny(Box::new(deny)))), Some(EndReason::Revoked));
+        bed.shut();
+        assert_eq!(bed.state.call_kind(), Kind::Idle);
+    }
+}
+
 /// How it was broken: a courier that was taken over delivers one genuine revocation, or one old answer to an ask, again and again; each
 /// was a row of a ledger that is never shortened. What holds: what changes nothing is not written down.
 #[test]
