@@ -1,7 +1,7 @@
 //! Owns: the order in which a call process begins: sandbox, log, GStreamer, loop.
 //! Never: takes arguments in a visit; fd 3 is the start connection.
 //! Called by: gate, by way of the accepting socket unit or the bench's supervisor.
-#![allow(unsafe_code, reason = "fd 3 is ours by the contract of the start, and the kernel knows it only as a number")]
+#![allow(unsafe_code, reason = "fd 3 is ours by the contract of the start, and the kernel knows it only as a number; mallopt(3)")]
 
 use parloir_call::sandbox::Files;
 use parloir_call::{attempt, pipeline, run, sandbox};
@@ -17,6 +17,7 @@ const ABOUT: &str = "parloir-call: one visit's media; started by gate with fd 3
   --help       this text";
 
 fn main() -> ExitCode {
+    keep_one_heap();
     let word = std::env::args().nth(1);
     if word.as_deref() == Some("--registry") {
         return finish(pipeline::init().map_err(|e| e.to_string()).and_then(|()| open_registry().map_err(|e| e.to_string())));
@@ -42,6 +43,16 @@ fn main() -> ExitCode {
             eprintln!("{ABOUT}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Each session brings some twenty threads, and an arena for each of them would keep megabytes of its pictures after it: about 5 MB a
+/// re-call, measured by `tests/recall.rs`.
+fn keep_one_heap() {
+    // SAFETY: mallopt(3) takes two integers and changes a setting of the allocator; no other thread runs yet.
+    let set = unsafe { nix::libc::mallopt(nix::libc::M_ARENA_MAX, 1) };
+    if set != 1 {
+        eprintln!("call: the allocator keeps its arenas; a re-call costs more memory");
     }
 }
 

@@ -92,6 +92,9 @@ pub fn check_answer(sdp: &str) -> Result<Answer, SdpRefused> {
     }
     let far_sends_video = check_section(session, video, "video ", H264, "H264/90000")?;
     check_section(session, audio, "audio ", OPUS, "opus/48000")?;
+    if sdp.lines().any(|l| l == "a=candidate") {
+        return refuse("a candidate without a value");
+    }
     for line in sdp.lines().filter_map(|l| l.strip_prefix("a=candidate:")) {
         check_candidate(&format!("candidate:{line}"))?;
     }
@@ -213,6 +216,7 @@ mod tests {
             ("s=-", "s=-\r\n m=application 9 UDP/DTLS/SCTP x"),
             ("a=sendrecv", "a=sendrecv\r\n\ta=candidate:1 1 udp 1 looked-up.local 9 typ host"),
             ("a=sendrecv", "a=sendrecv\rx"),
+            ("a=sendrecv", "a=sendrecv\r\na=candidate"),
             ("a=sendrecv", "a=sendrecv\r\na= candidate:1 1 udp 1 looked-up.local 9 typ host"),
             // A tab parts words to GStreamer and not to us: it read RTP/AVP where we read DTLS-SRTP.
             ("m=audio 9 ", "m=audio 9\tRTP/AVP "),

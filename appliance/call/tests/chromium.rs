@@ -3,7 +3,7 @@
 mod support;
 
 use gstreamer::prelude::*;
-use parloir_wire::lease::{Fact, Plan, ToCall};
+use parloir_wire::lease::{Fact, Plan, ToCall, Trouble};
 use std::time::{Duration, Instant};
 use support::{Browser, Call, Relay, alone};
 
@@ -173,4 +173,46 @@ fn a_far_end_that_stops_is_told_and_a_new_generation_comes_back() {
     let turns = call.seen.lock().unwrap().facts.iter().filter(|f| matches!(f, Fact::Decoding { on: true, .. })).count();
     assert_eq!(turns, 2, "decoding was told again");
     assert!(growth(&browser, &call, 1.0, &["decoded"])[0] > 10.0);
+}
+
+/// The clip's file is cut short while it plays: the end of a source, as a camera that is pulled out.
+#[test]
+fn a_source_that_ends_is_told_and_the_rest_of_the_visit_goes_on() {
+    let _alone = alone();
+    let browser = Browser::start();
+    let call = Call::start();
+    call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+    let (y4m, wav) = support::clip(parloir_clip::Flavour::Cell);
+    let doors = [(parloir_wire::CAMERA, Trouble::Camera, y4m), (parloir_wire::MICROPHONE, Trouble::Microphone, wav)];
+    let mut sources = Vec::new();
+    for (media, trouble, clip) in doors {
+        let own = clip.with_extension(format!("{}.ends", std::process::id()));
+        std::fs::copy(clip, &own).unwrap();
+        let file = std::fs::File::options().read(true).write(true).open(&own).unwrap();
+        std::fs::remove_file(own).unwrap();
+        call.open_door(media, Some(&file));
+        sources.push((trouble, file));
+    }
+    call.order(&ToCall::Plan(Box::new(Call::plan(browser.prepare(), None))));
+    browser.carry(&call, 15.0, || call.seen.lock().unwrap().far_frames > 0);
+    browser.carry(&call, 2.0, || false);
+    for (trouble, file) in sources {
+        file.set_len(5000).unwrap();
+        call.wait_for("trouble", 3, |f| matches!(f, Fact::Trouble { what, .. } if *what == trouble));
+        browser.carry(&call, 1.0, || false);
+        let (far, own) = {
+            let seen = call.seen.lock().unwrap();
+            (seen.far_frames, seen.self_frames)
+        };
+        let grown = growth(&browser, &call, 2.0, &["video_bytes", "energy"]);
+        let seen = call.seen.lock().unwrap();
+        assert!(seen.far_frames > far + 20, "the far side is not seen any more");
+        assert_eq!((grown[0], seen.self_frames), (0.0, own), "pictures of a camera that ended");
+        assert_eq!(
+            grown[1] > 0.001,
+            trouble == Trouble::Camera,
+            "sound of a microphone that ended, or none of one that goes on: {grown:?}"
+        );
+        assert!(!seen.facts.iter().any(|f| matches!(f, Fact::Decoding { on: false, .. })));
+    }
 }

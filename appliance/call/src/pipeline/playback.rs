@@ -1,5 +1,5 @@
 //! Owns: the way in: far pictures to the screen's frame channel, far sound to the loudspeaker.
-//! Never: shows or plays a sample before the gate is open; writes anything anywhere else.
+//! Never: shows or plays a sample before the gate of the session (gate.rs beside it) is open; writes anything anywhere else.
 //! Called by: mod.rs beside it.
 
 use super::capture::static_pad;
@@ -141,7 +141,7 @@ pub fn picture_sink(name: &str, screen: &Screen, stream: Stream, seen: impl Fn(u
     sink.enable_last_sample(false).callbacks(callbacks.build()).build()
 }
 
-/// Answers the size of what was decoded, whether or not the screen took it.
+/// Hands one decoded picture to the screen's frame channel; answers its size, whether or not the screen took it.
 fn show(sample: &gstreamer::Sample, screen: &Screen, stream: Stream) -> Option<(u16, u16)> {
     let info = video::VideoInfo::from_caps(sample.caps()?).ok()?;
     let frame = video::VideoFrameRef::from_buffer_ref_readable(sample.buffer()?, &info).ok()?;
