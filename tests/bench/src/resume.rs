@@ -131,6 +131,7 @@ impl Gap {
         let since = |from: f64, at: Option<f64>| at.map(|at| ((at - from) * 100.0).round() / 100.0);
         json!({
             "both_decoded_seconds": (spans::seconds(&both) * 100.0).round() / 100.0,
+            "counted_s": seen.receipt.as_ref().and_then(|event| counted(&event["receipt"])),
             "stopped_after_s": since(self.from, stopped),
             "resumed_after_s": since(self.over, again),
             "gaps": both.len().saturating_sub(1),
@@ -142,6 +143,27 @@ impl Gap {
     }
 }
 
+/// What the receipt counts, before it is rounded to whole seconds: from the later first decoded frame to the end, without the gaps.
+fn counted(receipt: &Value) -> Option<f64> {
+    let ms = |of: &Value, name: &str| of[name].as_f64();
+    let first = ms(receipt, "first_decoded_here_ms")?.max(ms(receipt, "first_decoded_there_ms")?);
+    let gaps = receipt["gaps"].as_array()?.iter().map(|gap| Some(ms(gap, "to_ms")? - ms(gap, "from_ms")?));
+    Some((ms(receipt, "ended_ms")? - first - gaps.sum::<Option<f64>>()?) / 1000.0)
+}
+
 fn seconds() -> f64 {
     boot_ns() as f64 / 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_counts_from_the_later_first_frame_to_the_end_without_its_gaps() {
+        let gaps = json!([{ "from_ms": 9187, "to_ms": 9719 }]);
+        let receipt = json!({ "first_decoded_here_ms": 999, "first_decoded_there_ms": 1145, "ended_ms": 17893, "gaps": gaps });
+        assert_eq!(counted(&receipt), Some(16.216));
+        assert_eq!(counted(&json!({})), None);
+    }
 }
