@@ -226,7 +226,7 @@ impl Turn<'_> {
         }
     }
 
-    // Consent first: the serial is used up whatever the rest says.
+    /// Consent first: the serial is used up whatever the rest says. Contact, hours and policy: guard.rs.
     fn may_place(&mut self, caller: &Owner, contact: Id, media: Media, serial: u64, fresh: Fresh) -> Result<Want, Refusal> {
         if !self.is_screen(caller) {
             return Err(Code::NotScreen.into());

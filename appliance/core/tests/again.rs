@@ -250,8 +250,9 @@ fn hints_are_few_and_far_between() {
     bed.good_visit(1_000);
     for nonce in 4..7 {
         let ask = asked(&hint(&mut bed, nonce)).expect("up to the fourth");
+        bed.good_visit(6_000);
+        stray(hint(&mut bed, 9));
         bed.step(Event::Deny(Box::new(no(ask.nonce))));
-        bed.good_visit(5_000);
     }
     stray(hint(&mut bed, 8));
     for kind in [Kind::Idle, Kind::Asking, Kind::Closing] {
@@ -391,6 +392,21 @@ fn an_unanswered_question_leaves_the_visit_as_it_was() {
     bed.beat();
     effects.extend(bed.pass(30_000));
     assert_eq!(ended(&effects), Some(EndReason::MediaLost), "held ends when it would have ended");
+}
+
+#[test]
+fn after_another_grant_the_far_side_has_the_whole_wait_once_more() {
+    let mut bed = Bed::new();
+    bed.live();
+    bed.own(false);
+    bed.pass(50_000);
+    let ask = asked(&hint(&mut bed, 0x99)).expect("a question");
+    let (grant, ticket) = second_grant(&ask);
+    bed.grant_event(grant, ticket);
+    bed.pass(59_000);
+    assert_eq!(bed.state.call_kind(), Kind::Held);
+    second_page_is_there(&mut bed);
+    assert_eq!(bed.state.call_kind(), Kind::Live);
 }
 
 #[test]

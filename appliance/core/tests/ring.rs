@@ -396,6 +396,15 @@ fn what_is_not_allowed_any_more_when_it_is_answered_is_said() {
 }
 
 #[test]
+fn a_ring_for_who_was_moved_meanwhile_is_not_answered_by_the_next_person() {
+    let mut bed = ringing();
+    bed.pass(1_000);
+    bed.step(Event::Entitlement(Box::new(Entitlement { revision: 8, person: SITE, ..entitlement() })));
+    let effects = answer(&mut bed);
+    assert_eq!((refused(&effects), said(&effects), to_gate(&effects)), (Some(Code::NoContact), over(Code::NoContact), 0));
+}
+
+#[test]
 fn an_answer_that_leads_to_no_question_is_told_as_the_rings_end() {
     let mut bed = ringing();
     bed.pass(1_000);
