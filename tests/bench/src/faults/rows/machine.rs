@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use crate::faults::rig::Rig;
 use crate::faults::verdict::Expect;
 use crate::outside::FileId;
 use crate::play::{Halt, Play};
-use crate::walls::RUN;
+use crate::walls::{RUN, bind, show};
 
 /// See the module.
 pub const ROWS: &[Row] = &[
@@ -22,16 +23,13 @@ pub const ROWS: &[Row] = &[
     row("disk-full", "the arbiter's disk is full when somebody calls", disk_full, refused_at_home(&["Storage"])),
     row("disk-full-visit", "the arbiter's disk gets full in a visit", disk_full_in_visit, goes_on(&["joining"], 15)),
     row("unwritable", "the arbiter may not write its data directory when it starts", unwritable, unstarted()),
-    own("clock-1970", "the box's clock says 1970", |play| clock(play, "1970-01-02 00:00:00"), Rig::joining_is_the_fault),
-    own("clock-2100", "the box's clock says 2100", |play| clock(play, "2100-01-01 00:00:00"), Rig::joining_is_the_fault),
+    own("clock-1970", "the box's clock says 1970", |play| clock(play, "1970-01-02 00:00:00"), under_a_false_clock),
+    own("clock-2100", "the box's clock says 2100", |play| clock(play, "2100-01-01 00:00:00"), under_a_false_clock),
     Row {
         on: On::Browser,
         ..row("camera-ends", "the camera's pictures end in a visit", camera_ends, goes_on(&["live", "held"], 20))
     },
 ];
-
-/// `setpriv` would make the shared memory as root, and the cell behind it could not open it.
-const NO_SHARED: (&str, &str) = ("FAKETIME_DISABLE_SHM", "1");
 
 /// Debian's package libfaketime, preloaded into the box's processes.
 pub const FAKE_TIME: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
@@ -115,16 +113,34 @@ fn unwritable(rig: &mut Rig) -> Result<(), Halt> {
     rig.ok()
 }
 
-/// Every process of the box believes in this time; its monotonic clocks stay true.
-fn clock(play: &mut Play, when: &str) -> Result<(), Halt> {
+/// Every process of the box believes in this time; its monotonic clocks stay true. A shell between `setpriv` and the cell preloads the
+/// library: preloaded into `setpriv`, it would make its shared memory as root, and the cell could not open it.
+fn clock(_: &mut Play, when: &str) -> Result<(), Halt> {
     if !Path::new(FAKE_TIME).exists() {
         return Err(Halt::Failed(format!("{FAKE_TIME} is not there: install libfaketime")));
     }
     for cell in ["gate", "arbiter", "link", "ui", "call"] {
-        for (name, value) in [("LD_PRELOAD", FAKE_TIME), ("FAKETIME", &format!("@{when}")), ("FAKETIME_DONT_FAKE_MONOTONIC", "1"), NO_SHARED]
-        {
-            play.stage.supervisor.environment(cell, name, value);
-        }
+        let binary = Path::new(RUN).join(format!("bin/parloir-{cell}"));
+        let real = show(&binary, &format!("real/parloir-{cell}"))?;
+        let script = Path::new(RUN).join(format!("etc/late-{cell}"));
+        fs::write(
+            &script,
+            format!(
+                "#!/bin/sh\nexec env LD_PRELOAD={FAKE_TIME} FAKETIME='@{when}' FAKETIME_DONT_FAKE_MONOTONIC=1 {} \"$@\"\n",
+                real.display()
+            ),
+        )?;
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755))?;
+        bind(&script, &binary)?;
     }
     Ok(())
+}
+
+fn under_a_false_clock(rig: &mut Rig) -> Result<(), Halt> {
+    for cell in ["gate", "arbiter", "link", "ui"] {
+        let pid = rig.play.stage.supervisor.pid(cell).unwrap_or(0);
+        let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap_or_default();
+        rig.want(maps.contains("libfaketime"), &format!("{cell} sees the true time: nothing was tried"));
+    }
+    rig.joining_is_the_fault()
 }
