@@ -87,8 +87,8 @@ impl Desk {
         Self { inputs, known: Arc::default(), waiting: Arc::new(Semaphore::new(MAX_WAITING)) }
     }
 
-    /// A place among those that wait.
-    fn place(&self) -> Result<SemaphorePermit<'_>, BusError> {
+    /// A seat among those that wait.
+    fn seat(&self) -> Result<SemaphorePermit<'_>, BusError> {
         let full =
             |_| BusError::new("TooMany", "Too many questions of this user wait for their answer; ask one after the other.");
         self.waiting.try_acquire().map_err(full)
@@ -96,7 +96,7 @@ impl Desk {
 
     /// Passes a caller's question on, if the caller is of this user.
     async fn ask(&self, user: u32, header: &Header<'_>, bus: &Connection, ask: Ask) -> Result<Reply, BusError> {
-        let _place = self.place()?;
+        let _seat = self.seat()?;
         let caller = self.caller(user, header, bus).await?;
         let (answer, answered) = oneshot::channel();
         self.inputs.send(Input::Bus { caller, ask, answer }).await.map_err(|_| internal("the arbiter is ending"))?;
@@ -193,6 +193,7 @@ impl Calls {
     #[zbus(signal)]
     async fn changed(emitter: &SignalEmitter<'_>, view: View) -> zbus::Result<()>;
 
+    /// The wish of the screen; `Desk::ask` refuses who is not its user.
     #[zbus(out_args("call"))]
     async fn place(
         &self,

@@ -43,7 +43,8 @@ impl Receipts {
     /// Whether the call's receipt is still to be written; it takes the open-visit record's place when it is.
     #[must_use]
     pub fn waits_for(&self, call: &str) -> bool {
-        self.unsealed.iter().chain(&self.stuck).any(|r| r.call.to_string() == call) || self.unstored.values().any(|(c, _)| c == call)
+        self.unsealed.iter().chain(&self.stuck).any(|r| r.call.to_string() == call)
+            || self.unstored.values().any(|(c, _)| c == call)
     }
 }
 

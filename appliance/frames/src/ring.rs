@@ -30,8 +30,9 @@ pub fn create(bytes: usize) -> Result<(OwnedFd, Mapping), FrameError> {
     let fd = memfd_create(c"parloir-frames", MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING)?;
     let size = i64::try_from(bytes).map_err(|_| FrameError::Broken("ring too large"))?;
     nix::unistd::ftruncate(&fd, size)?;
-    fcntl(&fd, FcntlArg::F_ADD_SEALS(SEALS))?;
     let mapping = Mapping::new(&fd, bytes, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE)?;
+    // From here on this mapping alone can write; whoever gets the descriptor can only read (memfd_create(2), Linux 5.1).
+    fcntl(&fd, FcntlArg::F_ADD_SEALS(SEALS | SealFlag::F_SEAL_FUTURE_WRITE))?;
     Ok((fd, mapping))
 }
 
@@ -51,8 +52,8 @@ pub fn open(fd: &OwnedFd, bytes: usize) -> Result<Mapping, FrameError> {
 impl Mapping {
     fn new(fd: impl AsFd, bytes: usize, prot: ProtFlags) -> Result<Self, FrameError> {
         let bytes = NonZeroUsize::new(bytes).ok_or(FrameError::Broken("an empty ring"))?;
-        // SAFETY: a new mapping at an address of the kernel's choice; the file is `bytes` long and sealed against shrinking (made so
-        // by `create`, checked by `open`), so every page of the mapping stays backed.
+        // SAFETY: a new mapping at an address of the kernel's choice; the file is `bytes` long and sealed against shrinking (by
+        // `create` before anybody else has it, checked by `open`), so every page of the mapping stays backed.
         let at = unsafe { mmap(None, bytes, prot, MapFlags::MAP_SHARED, fd, 0)? };
         Ok(Self { at: at.cast(), bytes })
     }
@@ -82,5 +83,20 @@ impl Drop for Mapping {
     fn drop(&mut self) {
         // SAFETY: address and length are those of `mmap`; no slice outlives `self`.
         let _ = unsafe { munmap(self.at.cast(), self.bytes.get()) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_gets_the_ring_can_only_read_it() {
+        let (fd, mut mapping) = create(4096).expect("a ring");
+        mapping.write(0, 1).expect("inside")[0] = 7;
+        assert!(Mapping::new(&fd, 4096, ProtFlags::PROT_READ | ProtFlags::PROT_WRITE).is_err(), "a second writer");
+        assert!(nix::unistd::write(&fd, &[1]).is_err(), "written through the descriptor");
+        let reader = open(&fd, 4096).expect("a reader");
+        assert_eq!(reader.read(0, 1), Some(&[7][..]));
     }
 }
