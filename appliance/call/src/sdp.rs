@@ -148,6 +148,11 @@ fn check_section(session: &str, section: &str, kind: &str, payload: u8, codec: &
     if !has("a=rtcp-mux") {
         return refuse("RTP and RTCP are not multiplexed");
     }
+    // To GStreamer a direction with a value is the direction.
+    let directions = ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"];
+    if section.lines().any(|l| directions.iter().any(|d| l.starts_with(d) && l != *d)) {
+        return refuse("a direction with a value");
+    }
     Ok(section.lines().any(|l| matches!(l, "a=sendrecv" | "a=sendonly")))
 }
 
@@ -217,6 +222,7 @@ mod tests {
             ("a=sendrecv", "a=sendrecv\r\n\ta=candidate:1 1 udp 1 looked-up.local 9 typ host"),
             ("a=sendrecv", "a=sendrecv\rx"),
             ("a=sendrecv", "a=sendrecv\r\na=candidate"),
+            ("a=sendrecv", "a=sendrecv:"),
             ("a=sendrecv", "a=sendrecv\r\na= candidate:1 1 udp 1 looked-up.local 9 typ host"),
             // A tab parts words to GStreamer and not to us: it read RTP/AVP where we read DTLS-SRTP.
             ("m=audio 9 ", "m=audio 9\tRTP/AVP "),

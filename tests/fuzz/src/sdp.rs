@@ -88,7 +88,7 @@ fn answer(text: &str) {
 }
 
 fn sends(media: &SDPMediaRef) -> bool {
-    media.attributes().any(|a| matches!(a.key(), "sendrecv" | "sendonly") && a.value().unwrap_or_default().is_empty())
+    media.attributes().any(|a| matches!(a.key(), "sendrecv" | "sendonly"))
 }
 
 fn usable(value: Option<&str>) {
