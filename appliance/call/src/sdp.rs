@@ -115,6 +115,8 @@ pub fn without_names(sdp: &str) -> String {
 /// True when the far side will send on this section.
 fn check_section(session: &str, section: &str, kind: &str, payload: u8, codec: &str) -> Result<bool, SdpRefused> {
     let refuse = |why| Err(SdpRefused { what: "answer", why });
+    // The line feed of its last line went with the split.
+    let section = section.strip_suffix('\r').unwrap_or(section);
     let mut words = section.lines().next().unwrap_or_default().split(' ');
     let (media, port, proto) = (words.next().unwrap_or_default(), words.next(), words.next());
     if media != kind.trim_end() {
@@ -197,6 +199,8 @@ mod tests {
     #[test]
     fn a_good_answer_enters_and_tells_whether_pictures_come() {
         assert_eq!(check_answer(ANSWER), Ok(Answer { far_sends_video: true }));
+        let last = ANSWER.replace("a=sendrecv\r\na=rtpmap:111 opus/48000/2", "a=rtpmap:111 opus/48000/2\r\na=sendrecv");
+        assert!(last != ANSWER && check_answer(&last).is_ok(), "a direction as the last line of its section");
         let (head, video) = ANSWER.rsplit_once("a=sendrecv").unwrap();
         assert_eq!(check_answer(&format!("{head}a=recvonly{video}")), Ok(Answer { far_sends_video: false }));
     }
