@@ -111,6 +111,8 @@ export class Media {
     pc.onconnectionstatechange = () => this.pc === pc && BROKEN.includes(pc.connectionState) && this.mend(pc);
     const far = new MediaStream();
     pc.ontrack = ({ track }) => {
+      // Beside a track of pictures that never come the element would play no sound.
+      if (this.plan.media === "voice" && track.kind === "video") return;
       far.addTrack(track);
       if (this.pc === pc) this.on.stream(far);
     };
