@@ -87,7 +87,7 @@ pub fn check_answer(sdp: &str) -> Result<Answer, SdpRefused> {
     let (Some(audio), Some(video), None) = (sections.next(), sections.next(), sections.next()) else {
         return refuse("not exactly two media sections");
     };
-    if !session.contains("a=group:BUNDLE ") {
+    if !session.lines().any(|l| l.starts_with("a=group:BUNDLE ")) {
         return refuse("media are not bundled");
     }
     let far_sends_video = check_section(session, video, "video ", H264, "H264/90000")?;
@@ -211,6 +211,7 @@ mod tests {
             ("v=0", "x=0"),
             ("s=-", "s=\u{7f}"),
             ("a=group:BUNDLE 0 1\r\n", ""),
+            ("a=group:BUNDLE 0 1\r\n", "a=x:a=group:BUNDLE 0 1\r\n"),
             ("m=audio", "m=text"),
             ("m=video 9", "m=video 0"),
             ("m=video 9 UDP/TLS/RTP/SAVPF", "m=video 9 RTP/AVP"),
