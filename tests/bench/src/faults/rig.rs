@@ -402,6 +402,9 @@ impl Rig {
     /// # Errors
     /// It does not come to it.
     pub fn asking(&mut self) -> Result<(), Halt> {
+        if self.guest && self.trail.stands.view == "waiting" {
+            self.guest_does(&json!({ "do": "auto", "join": false }))?;
+        }
         self.ok()?;
         self.until("asking", SOON, |rig| rig.trail.phase() == "asking" && rig.trail.told("asked"))
     }

@@ -30,7 +30,7 @@ pub const ROWS: &[Row] = &[
         reloads_with,
         resumes(),
     ),
-    row(
+    browser(
         "visitor-reloads-anew",
         "the visitor reloads the page in a visit; the browser lost its certificate",
         reloads_without,
