@@ -269,11 +269,16 @@ async function begin(visit) {
   watch(visit);
 }
 
+/** Sound in an element of its own: one that has a picture to wait for plays nothing before the first. */
 function hearFar(far) {
-  if ($("far").srcObject === far) return;
-  $("far").srcObject = far;
-  // After a reload nobody has pressed anything yet, and a browser may want that before it plays sound.
-  $("far").play().catch(e => { if (e.name === "NotAllowedError") $("sound").hidden = false; });
+  const play = (element, tracks) => {
+    if (!tracks.length || element.srcObject?.getTracks()[0] === tracks[0]) return;
+    element.srcObject = new MediaStream(tracks);
+    // After a reload nobody has pressed anything yet, and a browser may want that before it plays sound.
+    element.play().catch(e => { if (e.name === "NotAllowedError") $("sound").hidden = false; });
+  };
+  play($("far"), far.getVideoTracks());
+  play($("voice"), far.getAudioTracks());
 }
 
 /** Looks at the counters often, and says what is seen twice a second and at changes: what was not said when a page goes is not counted. */
@@ -337,7 +342,7 @@ async function lastWord(visit, byVisitor) {
     if (byVisitor && visit.media.generation >= 0) visit.media.on.signal({ generation: visit.media.generation, kind: "bye" });
     visit.media.drop();
   }
-  $("far").srcObject = null;
+  $("far").srcObject = $("voice").srcObject = null;
   endDevices();
   left($, Math.round((visit.media?.kept.decodedMs ?? 0) / 1000), byVisitor);
   show("ended");
@@ -481,7 +486,7 @@ $("decline").onclick = declinePressed;
 $("mute").onclick = () => toggle($("mute"), "audio", "visit.mute", "visit.muted", false);
 $("hide").onclick = () => toggle($("hide"), "video", "visit.hide", "visit.hidden", true);
 $("end").onclick = () => leave(true);
-$("sound").onclick = () => { $("far").play(); $("sound").hidden = true; };
+$("sound").onclick = () => { $("voice").play(); $("sound").hidden = true; };
 $("again").onclick = $("stopped-again").onclick = backToWaiting;
 
 offerLanguages($("language"));
