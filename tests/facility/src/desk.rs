@@ -16,7 +16,7 @@ use crate::limits::Allowance;
 use crate::page::{Said, Says};
 use crate::tamper::Tamper;
 use crate::turn::Relays;
-use crate::visit::{Rung, Visit};
+use crate::visit::{RingState, Rung, Visit};
 use parloir_issuer::{Site, sign};
 use parloir_link::topic::{Kind, Way, find};
 use parloir_pass::{Contact, Deny, DenyTarget, Id, SitePolicy, Time, Typ, VERSION};
@@ -298,7 +298,7 @@ impl Desk {
         }
     }
 
-    fn time(&self, now: Now, body: &[u8]) -> Result<Vec<Output>, Wrong> {
+    fn time(&mut self, now: Now, body: &[u8]) -> Result<Vec<Output>, Wrong> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Request {
@@ -310,7 +310,12 @@ impl Desk {
             return Err("time-request of an unknown version".into());
         }
         let time = Time { v: VERSION, device: self.site.device, nonce: request.nonce, unix_ms: now.unix_ms };
-        Ok(vec![publish("time", sign(&time, &self.site.grant)?)?, event("time", json!({}))])
+        let mut out = vec![publish("time", sign(&time, &self.site.grant)?)?, event("time", json!({}))];
+        // A box asks for the time when it begins, and nothing rings in it before it knows: what rang is forgotten there.
+        if let Some(contact) = self.ring.as_ref().filter(|r| r.state != RingState::Answered).map(|r| r.contact) {
+            out.extend(self.cancel(now, &contact, "Offline")?);
+        }
+        Ok(out)
     }
 
     /// A window of a link. The one that is in a visit stays it: another gets `elsewhere`, and the visit is not disturbed.

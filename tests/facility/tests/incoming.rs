@@ -184,3 +184,13 @@ fn a_ring_outlives_a_restart_of_the_facility() {
     ask.ring = Some(ring.ring);
     assert!(matches!(&b.send_ask(&ask).says[..], [(1, Says::Ringing(_))]));
 }
+
+#[test]
+fn a_box_that_begins_anew_rings_no_more_and_the_caller_is_told() {
+    let mut b = bench("ring-anew", None);
+    let ring = rung(&mut b);
+    word(&mut b, &ring, "ringing", "");
+    let out = b.from_box("time-request", json!({"v": 1, "nonce": Id([9; 16])}).to_string().into_bytes());
+    assert_eq!(denied(&b, &out), (DenyTarget::Ring(ring.ring), "Offline".to_owned()));
+    assert!(matches!(&out.says[..], [(1, Says::NotReached { why, .. })] if why == "Offline"), "{out:?}");
+}
