@@ -2,9 +2,9 @@
 //! Never: changes anything.
 //! Called by: events (before they bring a cause to a table), project (why a contact cannot be called now).
 
-use crate::call::{Call, Stage};
+use crate::call::{Call, Stage, Want};
 use crate::camera::Camera;
-use crate::event::TicketFacts;
+use crate::event::{Fresh, TicketFacts};
 use crate::refusal::{Code, Next, Refusal};
 use crate::state::{Life, State};
 use crate::time::Wall;
@@ -49,6 +49,24 @@ impl State {
             return Err(Code::Busy.into());
         }
         self.may_meet(contact, media, Direction::Outgoing)
+    }
+
+    /// What is wanted, once it is allowed: by pressing on a contact (no `ring`) or by answering one that rings.
+    pub(crate) fn want(&self, met: (&Entitlement, &Contact), media: Media, serial: u64, ring: Option<Id>, fresh: Fresh) -> Want {
+        let (entitlement, contact) = met;
+        Want {
+            call: fresh.call,
+            nonce: fresh.nonce,
+            receipt: fresh.receipt,
+            person: entitlement.person,
+            contact: contact.id,
+            name: contact.name.clone(),
+            class: contact.class,
+            media,
+            serial,
+            ring,
+            wall_start: self.wall_now().seconds().unwrap_or(0),
+        }
     }
 
     /// Whether documents, network, revocations and hours allow a call with this contact.

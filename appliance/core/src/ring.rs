@@ -173,19 +173,7 @@ impl Turn<'_> {
         if entitlement.person != rung.person || contact.class != rung.class {
             return Err(NoAnswer::TooLate(Code::NoContact.into()));
         }
-        Ok(Want {
-            call: fresh.call,
-            nonce: fresh.nonce,
-            receipt: fresh.receipt,
-            person: entitlement.person,
-            contact: contact.id,
-            name: contact.name.clone(),
-            class: contact.class,
-            media,
-            serial,
-            ring: Some(ring),
-            wall_start: self.state.wall_now().seconds().unwrap_or(0),
-        })
+        Ok(self.state.want((entitlement, contact), media, serial, Some(ring), fresh))
     }
 
     /// Declining needs no key and is not refused to anybody, as hanging up.

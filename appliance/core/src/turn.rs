@@ -234,20 +234,8 @@ impl Turn<'_> {
         if self.quote(caller, serial, Needs::Ok).is_err() {
             return Err(Code::NoFreshKey.into());
         }
-        let (entitlement, contact) = self.state.may_ask(contact, media)?;
-        Ok(Want {
-            call: fresh.call,
-            nonce: fresh.nonce,
-            receipt: fresh.receipt,
-            person: entitlement.person,
-            contact: contact.id,
-            name: contact.name.clone(),
-            class: contact.class,
-            media,
-            serial,
-            ring: None,
-            wall_start: self.state.wall_now().seconds().unwrap_or(0),
-        })
+        let met = self.state.may_ask(contact, media)?;
+        Ok(self.state.want(met, media, serial, None, fresh))
     }
 
     pub(crate) fn quote(&mut self, caller: &Owner, serial: u64, needs: Needs) -> Result<(), Code> {
