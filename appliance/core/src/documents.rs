@@ -2,7 +2,7 @@
 //! Never: verifies a signature (seal has), or lets a document about another box count.
 //! Called by: turn.
 
-use crate::call::{Call, Cause, Ending, Why};
+use crate::call::{Call, Cause, Ending, Kind, Why};
 use crate::edges::What;
 use crate::effect::{Effect, Entry};
 use crate::event::TicketFacts;
@@ -108,7 +108,8 @@ impl Turn<'_> {
         if deny.site != self.state.settings.site {
             return self.refuse(Code::DocumentSite, NO_ID);
         }
-        let (news, hits) = (self.deny_stands(deny.target), self.names_the_call(deny.target));
+        let (news, hits) =
+            (self.deny_stands(deny.target), self.names_the_call(deny.target) && self.state.call.kind() != Kind::Closing);
         // Whoever carries a revocation can deliver it again without end; only what it changes is written down.
         if news || hits {
             self.push(Effect::Ledger(Entry::Denied(deny.target)));

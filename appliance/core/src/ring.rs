@@ -123,7 +123,8 @@ impl Turn<'_> {
             }
             Err(code) => {
                 self.cross(Cause::RingRefused, What::Nothing);
-                self.refuse(code, ring.ring);
+                // Without the ring's id: whoever keeps old rings can deliver them without end, and each must not be a row of its own.
+                self.refuse(code, NO_ID);
                 self.push(Effect::SendRing { ring: ring.ring, state: RingState::Over(code) });
             }
         }

@@ -4,7 +4,7 @@
 
 use crate::call::Want;
 use crate::fair::FairClock;
-use crate::time::{BEAT_SLACK_PERMILLE, JOIN_MS, RECORD_MS, RELAUNCHES, SCREEN_MS, SILENT_MS, STATEMENT_MS};
+use crate::time::{BEAT_SLACK_PERMILLE, JOIN_MS, NONCE_MS, RECORD_MS, RELAUNCHES, SCREEN_MS, SILENT_MS, STATEMENT_MS};
 use crate::view::Network;
 use parloir_pass::{Ask, Bytes32, ClassRule, Grant, Id, Media, Statement};
 
@@ -236,14 +236,17 @@ impl Visit {
         let word = word.reduce(|one, other| if matches!(one, Word::None) { other } else { one }).unwrap_or(Word::None);
         let certificates = self.grant.parties.iter().map(|party| party.certificate).collect();
         self.earlier.push(Earlier { grant: self.grant.grant, certificates, word });
-        if let Pending::Asked { ask, .. } = core::mem::replace(&mut self.again.pending, Pending::Nothing) {
+        // Renewed when it was asked for, not when it came: whoever carries it cannot put off the end of a visit by keeping it back.
+        self.beat_at = now;
+        if let Pending::Asked { ask, until } = core::mem::replace(&mut self.again.pending, Pending::Nothing) {
             self.ask = ask;
+            self.beat_at = until.saturating_sub(NONCE_MS).min(now);
         }
         self.far = grant.parties.iter().map(|_| Far { side: Side::Off { since: now }, word: Word::None }).collect();
         self.slot_ms = self.slot_ms.min(self.counted_ms(now).saturating_add(u64::from(grant.slot_s) * 1000));
         self.lease_until = self.lease_until.min(now.saturating_add(lease_ms));
         (self.granted_at, self.far_verified) = (now, false);
-        (self.beat_count, self.beat_at) = (0, now);
+        self.beat_count = 0;
         (self.grant, self.rule) = (grant, rule);
     }
 

@@ -291,6 +291,32 @@ fn another_grant_for_the_time_that_is_left_goes_on() {
 }
 
 #[test]
+fn a_second_grant_that_was_kept_back_renews_from_its_question() {
+    let mut bed = Bed::new();
+    bed.live();
+    bed.good_visit(60_000);
+    bed.beats = 0;
+    let ask = asked(&hint(&mut bed, 0x99)).expect("a question");
+    let at = bed.now;
+    let mut effects = Vec::new();
+    for _ in 0..50 {
+        effects.extend(bed.pass(1_000));
+        bed.far(true);
+    }
+    let (grant, ticket) = second_grant(&ask);
+    bed.grant_event(grant, ticket);
+    second_page_is_there(&mut bed);
+    for _ in 0..60 {
+        if bed.state.call_kind() != Kind::Closing && bed.state.call_kind() != Kind::Idle {
+            effects.extend(bed.pass(1_000));
+            bed.far(true);
+        }
+    }
+    assert_eq!(ended(&effects), Some(EndReason::BeatMissing));
+    assert!(bed.now - at <= 82_000, "{} ms after the question: an interval and the grace, from there", bed.now - at);
+}
+
+#[test]
 fn the_new_slot_and_lease_end_it() {
     let mut bed = regranted();
     second_page_is_there(&mut bed);

@@ -67,7 +67,7 @@ pub enum FromPage {
 
 enum FromBroker {
     Connected(bool),
-    Said(Publish),
+    Said(Box<Publish>),
 }
 
 /// A websocket that is open.
@@ -297,7 +297,7 @@ async fn poll(mut events: EventLoop, client: AsyncClient, topics: Topics, tell: 
                 connected = true;
                 FromBroker::Connected(true)
             }
-            Ok(Event::Incoming(Packet::Publish(p))) => FromBroker::Said(p),
+            Ok(Event::Incoming(Packet::Publish(p))) => FromBroker::Said(Box::new(p)),
             Ok(_) => continue,
             Err(e) => {
                 if connected {

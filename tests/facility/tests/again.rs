@@ -192,3 +192,12 @@ fn a_receipt_without_the_regrant_that_the_box_refused_still_holds() {
     let out = b.send_receipt(&Receipt { ended_ms: 200_000, ..receipt(&ask, Some(first.grant), 90, Some(one)) });
     assert_eq!(out.event("receipt")["verified"], true, "{out:?}");
 }
+
+#[test]
+fn a_visit_that_staff_ended_gets_no_other_grant() {
+    let (mut b, _, first, again) = strange_page("regrant-denied");
+    b.step(Input::Staff(serde_json::from_value(json!({"do": "deny", "target": {"grant": first.grant}})).unwrap()));
+    let out = b.send_ask(&again);
+    assert!(!out.sent.iter().any(|(kind, _)| *kind == "grant"), "granted after the no");
+    assert_eq!(b.verify::<Deny>(out.sent("deny")).target, DenyTarget::Ask(again.nonce));
+}

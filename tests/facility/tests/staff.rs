@@ -108,6 +108,28 @@ fn staff_says_no_from_the_console() {
     assert!(!out.sent.iter().any(|(kind, _)| *kind == "ring"));
 }
 
+// Whoever carries the no can keep it back: then the box hears nothing of it, and must find that the facility gives it nothing more.
+#[test]
+fn who_was_denied_gets_nothing_more_whether_or_not_the_box_heard() {
+    for target in ["contact", "person", "device"] {
+        let (mut b, ask, _) = Bench::granted(&format!("denied-{target}"));
+        let id = match target {
+            "contact" => ask.contact,
+            "person" => ask.person,
+            _ => ask.device,
+        };
+        order(&mut b, json!({"do": "deny", "target": {target: id}}));
+        assert!(b.after(120_000).sent.is_empty(), "{target}: renewed");
+    }
+    let mut b = bench("denied-while-it-rings", None);
+    let ask = b.ask();
+    b.send_ask(&ask);
+    order(&mut b, json!({"do": "deny", "target": {"contact": ask.contact}}));
+    let out = b.join(&ask);
+    assert!(!out.sent.iter().any(|(kind, _)| *kind == "grant"), "granted after the no");
+    assert_eq!(b.verify::<Deny>(out.sent("deny")).target, DenyTarget::Ask(ask.nonce));
+}
+
 #[test]
 fn staff_stops_a_ring() {
     let mut b = bench("staff-ring", None);

@@ -13,6 +13,7 @@ use parloir_pass::{Bytes32, Grant, Id, Media};
 #[derive(Debug, Default)]
 pub struct Twin {
     trusted: bool,
+    asked_again: u64,
     visit: Option<Visit>,
 }
 
@@ -21,6 +22,8 @@ struct Visit {
     lease: Id,
     admitted: u64,
     granted: u64,
+    /// Of the question that the grant in force answers.
+    asked: u64,
     lease_until: u64,
     slot_ms: u64,
     process: Process,
@@ -73,6 +76,7 @@ impl Twin {
             match effect {
                 Effect::Gate(ToGate::Open { lease, .. }) => self.open(now, *lease, event),
                 Effect::Gate(ToGate::Close { lease }) if self.lease() == Some(*lease) => self.visit = None,
+                Effect::SendAsk(ask) if ask.regrant.is_some() => self.asked_again = now,
                 Effect::Ledger(Entry::Regranted { call, .. }) => self.regrant(now, *call, event),
                 Effect::SendToCall { message: ToCall::Plan { .. }, .. } => {
                     if let Some(visit) = &mut self.visit {
@@ -105,6 +109,7 @@ impl Twin {
             lease,
             admitted: now,
             granted: now,
+            asked: now,
             lease_until: now + u64::from(self.lease_s(grant)) * 1000,
             slot_ms: u64::from(grant.slot_s) * 1000,
             process: Process::Prepared,
@@ -133,7 +138,7 @@ impl Twin {
         visit.words.clear();
         visit.beats.clear();
         visit.slot_ms = visit.both(now) + slot_ms;
-        (visit.granted, visit.lease_until, visit.verified) = (now, lease_until, false);
+        (visit.granted, visit.asked, visit.lease_until, visit.verified) = (now, self.asked_again, lease_until, false);
         visit.certificates = grant.parties.iter().map(|party| party.certificate).collect();
     }
 
@@ -214,9 +219,9 @@ impl Twin {
 impl Visit {
     /// No beat reaches beyond its coming, nor further than 20.4 s for each one since an earlier one, or since the grant.
     fn renewed_until(&self) -> u64 {
-        let Some((count, _)) = self.beats.last() else { return self.granted };
-        let all = self.beats.iter().copied().chain([(0, self.granted)]);
-        all.map(|(earlier, at)| at + (count - earlier) * 20_400).min().unwrap_or(self.granted)
+        let Some((count, _)) = self.beats.last() else { return self.asked };
+        let all = self.beats.iter().copied().chain([(0, self.asked)]);
+        all.map(|(earlier, at)| at + (count - earlier) * 20_400).min().unwrap_or(self.asked)
     }
 
     fn last_count(&self) -> Option<u64> {

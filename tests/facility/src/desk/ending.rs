@@ -115,6 +115,7 @@ impl Desk {
     }
 
     fn tick_visit(&mut self, now: Now) -> Result<Vec<Output>, Wrong> {
+        let stopped = self.visits.back().is_some_and(|visit| self.is_stopped(visit));
         let Some(visit) = self.visits.back_mut() else { return Ok(Vec::new()) };
         let every_s = self.policy.rule(visit.ask.class).map_or(20, |r| r.beat_every_s);
         let call = visit.ask.call;
@@ -128,7 +129,7 @@ impl Desk {
             Stage::Admitted { admission, .. } if self.beats_on && self.connected => {
                 // Each has its place since the grant: after an outage one beat stands for all that were missed, so the box's clock catches up.
                 let due = now.mono_ms.saturating_sub(admission.granted_ms) / (u64::from(every_s) * 1000);
-                if due <= admission.beats || self.denied.contains(&DenyTarget::Grant(admission.grant)) {
+                if due <= admission.beats || stopped {
                     return Ok(Vec::new());
                 }
                 admission.beats = due;

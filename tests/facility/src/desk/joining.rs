@@ -36,6 +36,9 @@ impl Desk {
             Stage::Calling { .. } | Stage::Admitted { .. } | Stage::Over { .. } => return Err("joined twice, or too late".into()),
         }
         let (visit, grant) = (visit.clone(), random::id()?);
+        if self.is_stopped(&visit) {
+            return self.miss(call, "Revoked");
+        }
         let body = self.grant(now, &visit, &visit.ask, (visit.ringing.slot_s, visit.lease_s), grant, &party)?;
         let admission = admission(now, grant, party, (visit.ringing.slot_s, visit.lease_s));
         let until_ms = now.mono_ms + u64::from(visit.lease_s) * 1000;
@@ -95,7 +98,8 @@ impl Desk {
         if self.visits.iter().any(|v| v.answered.contains(&ask.nonce)) {
             return Ok(Vec::new());
         }
-        let found = self.visits.back_mut().filter(|v| v.ask.call == ask.call);
+        let stopped = self.visits.back().is_some_and(|visit| self.is_stopped(visit));
+        let found = self.visits.back_mut().filter(|v| v.ask.call == ask.call && !stopped);
         let given = found.and_then(|visit| {
             let left = visit.left(now.mono_ms)?;
             let first = &visit.ask;

@@ -4,6 +4,7 @@
 
 use super::{Desk, MAX_DENIED, Now, Output, Wrong, event};
 use crate::tamper::Tamper;
+use crate::visit::{Admission, Visit};
 use clap::ValueEnum as _;
 use parloir_link::topic::{MAX_BODY, Way, find};
 use parloir_pass::{DenyTarget, Id};
@@ -97,12 +98,19 @@ impl Desk {
         [DenyTarget::Contact(*contact), person, DenyTarget::Device(self.site.device)].iter().any(|t| self.denied.contains(t))
     }
 
+    /// Whether staff said no to this visit, by whatever it names. Whoever carries the no may keep it back; what the visit needs of us
+    /// to go on, it gets no more.
+    pub(super) fn is_stopped(&self, visit: &Visit) -> bool {
+        let granted = |a: &Admission| self.denied.contains(&DenyTarget::Grant(a.grant));
+        self.is_denied(&visit.ask.contact) || visit.admissions().any(granted)
+    }
+
     fn send(&self, kind: &str, hex: &str) -> Result<Vec<Output>, Wrong> {
         if !self.settings.tamperable {
             return Err("bytes of your own: start with --tamperable, on a bench".into());
         }
         let kind = find(Way::Down, kind).ok_or("no kind of this name goes down")?;
-        if !hex.is_ascii() || hex.len() % 2 != 0 || hex.len() > 2 * MAX_BODY {
+        if !hex.is_ascii() || !hex.len().is_multiple_of(2) || hex.len() > 2 * MAX_BODY {
             return Err("not hex digits in pairs, or more than a body holds".into());
         }
         let body: Result<Vec<u8>, _> = (0..hex.len() / 2).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16)).collect();
