@@ -169,7 +169,7 @@ impl Cell {
         let ended = self.blow == Blow::Term;
         Some(match self.process {
             Process::Arbiter => self.arbiter(ended),
-            Process::Gate => self.gate(),
+            Process::Gate => self.gate(ended),
             Process::Link => self.carrier(&["link"]),
             Process::Ui => self.screen(),
             Process::Call => return self.media(),
@@ -205,15 +205,16 @@ impl Cell {
         }
     }
 
-    /// Call dies with gate.
-    fn gate(self) -> Expect {
+    /// Call dies with gate. A gate that is told to stop shuts its doors and may still say so.
+    fn gate(self, ordered: bool) -> Expect {
         let restarts: &[&str] = &["gate"];
         let base = Expect { restarts, within_s: 20, ..HOME };
-        let lost: &[&str] = &["GateLost"];
+        let absent: &[&str] = if ordered { &["GateAbsent", "CallNotStarted"] } else { &["GateAbsent"] };
+        let lost: &[&str] = if ordered { &["GateLost", "GateShut"] } else { &["GateLost"] };
         match self.state {
             State::Idle => base,
             State::Ringing => Expect { screen: Says::Refused(MISSED), ..base },
-            State::Asking => Expect { screen: Says::Refused(&["GateAbsent"]), receipt: Paper::One(&["GateAbsent"]), ..base },
+            State::Asking => Expect { screen: Says::Refused(absent), receipt: Paper::One(absent), ..base },
             State::Joining | State::Live | State::Held => {
                 Expect { screen: Says::Ended(lost), door: Door::Within(SHUT_LIMIT_MS), receipt: Paper::One(lost), ..base }
             }

@@ -77,6 +77,11 @@ impl Paper {
         self.say(&json!({ "type": "call" }));
     }
 
+    /// Gives up the call that rings in the cell.
+    pub fn cancel(&self) {
+        self.say(&json!({ "type": "cancel" }));
+    }
+
     /// Takes in what came; `false` once the facility has closed.
     pub fn listen(&mut self) -> bool {
         loop {

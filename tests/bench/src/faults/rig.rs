@@ -474,16 +474,26 @@ impl Rig {
         self.until("closing", 4, |rig| rig.trail.phase() == "closing")
     }
 
-    /// Ringing: a visitor on paper calls in.
+    /// Ringing: a visitor on paper calls in, again after a while where the facility says that it is too soon, or that another ring
+    /// (which died with an arbiter) is not over.
     ///
     /// # Errors
     /// It does not ring.
     pub fn ringing(&mut self) -> Result<(), Halt> {
         self.with_paper()?;
-        if let Some(paper) = &self.paper {
-            paper.call();
+        for _ in 0..6 {
+            if let Some(paper) = &self.paper {
+                paper.call();
+            }
+            if self.until("ringing in the cell", 3, |rig| rig.trail.phase() == "ringing").is_ok() {
+                return Ok(());
+            }
+            if let Some(paper) = &self.paper {
+                paper.cancel();
+            }
+            self.idle(Duration::from_secs(2))?;
         }
-        self.until("ringing in the cell", SOON, |rig| rig.trail.phase() == "ringing")
+        Err(Halt::Failed("a visitor called six times, and it does not ring in the cell".to_owned()))
     }
 
     // ---- home again
