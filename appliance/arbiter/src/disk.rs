@@ -158,6 +158,13 @@ impl Disk {
             self.floors.join(floors.clone());
         }
         let was_there = fs::metadata(self.dir.join(FILE)).is_ok_and(|about| about.len() > 0);
+        // Before `read`, which makes the database: a torn file of floors beside no database is no new box.
+        if let (Err(error), false) = (&kept, was_there) {
+            return Err(LedgerError::Unreadable(format!(
+                "there is no database; nor can the file {} be read: {error}",
+                floors::FILE
+            )));
+        }
         let (mut ledger, row) = match read(&self.dir) {
             Ok(ledger) => {
                 let row = self.judge_floors(&kept, was_there);

@@ -136,6 +136,23 @@ fn with_both_damaged_no_visit_is_recorded_and_so_none_opens() {
 }
 
 #[test]
+fn an_empty_or_missing_database_beside_damaged_floors_is_no_new_box() {
+    for gone in [true, false] {
+        let dir = Dir::used("empty");
+        for end in ["", "-wal", "-shm"] {
+            let _ = fs::remove_file(dir.0.join(format!("{FILE}{end}")));
+        }
+        if !gone {
+            fs::write(dir.0.join(FILE), b"").unwrap();
+        }
+        fs::write(dir.0.join(floors::FILE), b"").unwrap();
+        for start in 0..2 {
+            assert!(Disk::open(&dir.0, "b").ledger().is_err(), "gone: {gone}, start {start}");
+        }
+    }
+}
+
+#[test]
 fn a_database_that_is_gone_is_made_anew_and_nothing_is_forgotten() {
     let dir = Dir::used("gone");
     for end in ["", "-wal", "-shm"] {

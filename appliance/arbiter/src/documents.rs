@@ -10,7 +10,7 @@ use parloir_wire::door_record;
 use parloir_wire::ticket::{Kind, Ticket};
 use parloir_wire::{CAMERA, MICROPHONE};
 use sha2::{Digest as _, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -100,6 +100,9 @@ pub struct Documents {
     unseal: UnsealKey,
     keyring: Option<Keyring>,
     waits: BTreeMap<Typ, Vec<u8>>,
+    /// Denials whose signer the Authority at hand does not name, the newest [`MAX_DENIALS`]: the broker may bring them before the
+    /// Authority that does, and none may be lost by it.
+    denials: VecDeque<Vec<u8>>,
     denied: BTreeSet<[u8; 32]>,
     /// Nonce of the last time request.
     time_nonce: Option<Id>,
@@ -117,6 +120,8 @@ struct Hint {
     call: Id,
 }
 
+/// Most denials that wait for their Authority.
+pub const MAX_DENIALS: usize = 64;
 /// Longest hint.
 const MAX_HINT: usize = 256;
 
@@ -134,6 +139,7 @@ impl Documents {
             unseal: UnsealKey::new(&secret(&dir.join("unseal.key"))?)?,
             keyring: None,
             waits: BTreeMap::new(),
+            denials: VecDeque::new(),
             denied: BTreeSet::new(),
             time_nonce: None,
             admitted: None,
@@ -187,9 +193,10 @@ impl Documents {
         self.admitted = Some(grant.clone());
     }
 
-    /// Bodies that waited for an Authority, each under its kind, the policy first.
+    /// Bodies that waited for an Authority, each under its kind, the policy first and denials last.
     pub fn take_waiting(&mut self) -> Vec<(Typ, Vec<u8>)> {
-        std::mem::take(&mut self.waits).into_iter().collect()
+        let denials = std::mem::take(&mut self.denials).into_iter().map(|body| (Typ::Deny, body));
+        std::mem::take(&mut self.waits).into_iter().chain(denials).collect()
     }
 
     /// Opens a body of a kind, the last part of its topic.
@@ -215,7 +222,10 @@ impl Documents {
             Typ::Policy => policy(keyring, body, clock),
             Typ::Entitlement => self.entitlement(keyring, &body, clock),
             Typ::Grant => self.grant(keyring, &body, clock),
-            Typ::Deny => self.deny(keyring, &body, clock),
+            Typ::Deny => match self.deny(keyring, &body, clock) {
+                Err(refused) if refused.code == Code::UnknownKey => return self.hold(typ, body),
+                judged => judged,
+            },
             Typ::Ring => self.ring(keyring, &body, clock),
             Typ::Beat => return self.beat(keyring, &body, clock),
             Typ::Time => return self.time(keyring, &body),
@@ -230,6 +240,13 @@ impl Documents {
     fn hold(&mut self, typ: Typ, body: Vec<u8>) -> Result<Opened, NotOpened> {
         if matches!(typ, Typ::Policy | Typ::Entitlement) {
             self.waits.insert(typ, body);
+            return Ok(Opened::Waits);
+        }
+        if typ == Typ::Deny {
+            if self.denials.len() >= MAX_DENIALS {
+                self.denials.pop_front();
+            }
+            self.denials.push_back(body);
             return Ok(Opened::Waits);
         }
         Err(NotOpened::new("NotReady", "the site's Authority has not come yet; deliver the retained documents first"))

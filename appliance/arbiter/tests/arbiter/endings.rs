@@ -157,6 +157,22 @@ fn a_revocation_survives_a_restart_though_only_its_hash_is_kept() {
     });
 }
 
+/// Broken before: the broker brings what waited before what is retained, and a denial without its Authority was refused for good.
+#[test]
+fn a_denial_that_comes_before_its_authority_is_judged_after_it() {
+    inside("endings::a_denial_that_comes_before_its_authority_is_judged_after_it", |mut house| async move {
+        house.start_arbiter().await;
+        let courier = Courier::attach(&house).await;
+        let ana = house.site.person.contacts[0].id;
+        courier.deliver("deny", &facility::deny(&house.site, DenyTarget::Contact(ana), "Revoked")).await.unwrap();
+        courier.deliver("authority", &house.site.authority).await.unwrap();
+        house.logged("document taken").await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        house.kill_arbiter();
+        assert_eq!(Ledger::open(&house.dir.join("state")).unwrap().denied().unwrap().len(), 1);
+    });
+}
+
 #[test]
 fn an_older_policy_is_refused_also_after_a_restart() {
     inside("endings::an_older_policy_is_refused_also_after_a_restart", |house| async {
