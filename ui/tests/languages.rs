@@ -111,6 +111,6 @@ fn the_eye_sees_what_is_wrong() {
     assert!(untranslated("[Çáll ñöw~~~~], Ana", &view).is_none());
     assert!(untranslated("[{0}] later", &view).is_some());
     let place = |left: f32, right: f32| Place { left, top: 100.0, right, bottom: 120.0 };
-    assert!(place(60.0, 100.0).within(&SAFE, 0.5) == false && place(64.0, 100.0).within(&SAFE, 0.5));
+    assert!(!place(60.0, 100.0).within(&SAFE, 0.5) && place(64.0, 100.0).within(&SAFE, 0.5));
     assert!(place(100.0, 200.0).overlaps(&place(190.0, 300.0), 1.0) && !place(100.0, 200.0).overlaps(&place(200.0, 300.0), 1.0));
 }

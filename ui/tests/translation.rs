@@ -154,7 +154,10 @@ fn a_sentence_of_legal_weight_needs_a_reviewers_mark() {
     assert!(!legal("# reviewed: no\n").may_be_shown());
     let signed = legal("# reviewed-by: A. Name, 2026-11-22\n");
     assert!(signed.may_be_shown());
-    assert!(catalog::print("head", &[signed.clone()]).contains("# reviewed-by: A. Name, 2026-11-22\n"), "the mark is kept");
+    assert!(
+        catalog::print("head", std::slice::from_ref(&signed)).contains("# reviewed-by: A. Name, 2026-11-22\n"),
+        "the mark is kept"
+    );
     assert!(Entry { context: String::new(), ..legal("") }.may_be_shown());
 }
 

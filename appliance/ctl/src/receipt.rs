@@ -103,7 +103,7 @@ fn visitor(receipt: &Receipt, grants: &[Grant]) -> Result<Vec<Statement>, Fault>
         // A grant under which none came has none here.
         let mut refused = None;
         let one = earlier.find_map(|grant| by_a_party(compact, grant, receipt).map_err(|e| refused = Some(e)).ok());
-        said.push(one.ok_or_else(|| refused.unwrap_or_else(|| stray()))?);
+        said.push(one.ok_or_else(|| refused.unwrap_or_else(stray))?);
     }
     if let Some(compact) = &receipt.visitor_statement {
         said.push(by_a_party(compact, last, receipt)?);

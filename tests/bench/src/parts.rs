@@ -33,9 +33,10 @@ pub fn free_port() -> io::Result<u16> {
 /// # Errors
 /// None found.
 pub fn free_row(count: u16) -> io::Result<u16> {
-    let seed = u16::try_from(std::process::id() % 97).unwrap_or(0);
-    (0..400u16)
-        .map(|step| 20_000 + (seed * 100 + step * count) % 12_000)
+    let seed = std::process::id() % 97;
+    (0..400)
+        .map(|step| (seed * 100 + step * u32::from(count)) % (12_000 - u32::from(count)))
+        .map(|offset| 20_000 + u16::try_from(offset).unwrap_or(0))
         .find(|first| (*first..first + count).all(|port| UdpSocket::bind(("127.0.0.1", port)).is_ok()))
         .ok_or_else(|| io::Error::other(format!("no {count} UDP ports in a row are free")))
 }

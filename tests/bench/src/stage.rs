@@ -18,8 +18,9 @@ use crate::parts::{configure, free_port, free_row, wait_for, wait_for_port};
 use crate::supervisor::{Part, Supervisor, listen_for_gate};
 use crate::walls::{self, RUN, Users, room, show};
 
-/// UDP ports that the relay may hand out.
-const RELAY_PORTS: u16 = 40;
+/// UDP ports that the relay may hand out. What a killed call process or a closed page took comes back after ten minutes only (RFC 8656,
+/// 600 s), and a run may play a hundred visits in them.
+const RELAY_PORTS: u16 = 600;
 
 /// The binaries that every role must be able to execute.
 const BINARIES: [&str; 8] = [

@@ -131,7 +131,7 @@ async fn signalling_again(cell: &mut Cell, here: &Here) {
     let (message, mut passed) = here.call().next_but_holds().await;
     assert_eq!((message, passed.len()), (ToCall::SignalEnd, 1));
     parloir_shell::fds::send(&theirs, b"x", &[]).unwrap();
-    assert_eq!(parloir_shell::fds::recv(&passed.remove(0), 8, 0).unwrap().unwrap().bytes, b"x");
+    assert_eq!(parloir_shell::fds::recv(passed.remove(0), 8, 0).unwrap().unwrap().bytes, b"x");
 }
 
 /// The call goes on to its end as if nothing had been, and has one receipt.
@@ -194,7 +194,7 @@ fn the_screen_goes_and_comes_back_in_each_state() {
                 let new: std::os::fd::OwnedFd = cell.screen.frames().await.unwrap().into();
                 let (message, mut passed) = call.next_but_holds().await;
                 assert_eq!((message, passed.len()), (ToCall::FrameEnd, 1), "{at:?}");
-                parloir_shell::fds::send(&passed.remove(0), b"frame", &[]).unwrap();
+                parloir_shell::fds::send(passed.remove(0), b"frame", &[]).unwrap();
                 assert_eq!(parloir_shell::fds::recv(&new, 64, 0).unwrap().unwrap().bytes, b"frame");
                 drop(old);
             }

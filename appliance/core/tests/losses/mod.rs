@@ -15,7 +15,9 @@ type Lose = fn(&mut Bed) -> Vec<Effect>;
 const STATES: [(&str, Enter); 7] = [
     ("Idle", |_| ()),
     ("Ringing", |bed| drop(bed.step(Event::Ring(ring())))),
-    ("Asking", |bed| drop(bed.ask())),
+    ("Asking", |bed| {
+        bed.ask();
+    }),
     ("Joining", Bed::joining),
     ("Live", |bed| {
         bed.live();

@@ -163,17 +163,17 @@ impl Twin {
             Event::Gate(GateFact::Relaunched { lease }) if *lease == visit.lease && visit.process == Process::Dead => {
                 visit.process = Process::Runs(now);
             }
-            Event::Statement { party: 0, statement, .. } if statement.call == visit.lease => {
-                if visit.last_count().is_none_or(|last| statement.count > last) {
-                    let not_before = visit.own_on.or(visit.own.last().map(|(_, to)| *to)).unwrap_or(visit.admitted);
-                    visit.words.push(Word::Said {
-                        at: now,
-                        not_before: not_before.min(now),
-                        decoding: statement.decoding && !statement.last,
-                        decoded_ms: statement.decoded_ms,
-                        count: statement.count,
-                    });
-                }
+            Event::Statement { party: 0, statement, .. }
+                if statement.call == visit.lease && visit.last_count().is_none_or(|last| statement.count > last) =>
+            {
+                let not_before = visit.own_on.or(visit.own.last().map(|(_, to)| *to)).unwrap_or(visit.admitted);
+                visit.words.push(Word::Said {
+                    at: now,
+                    not_before: not_before.min(now),
+                    decoding: statement.decoding && !statement.last,
+                    decoded_ms: statement.decoded_ms,
+                    count: statement.count,
+                });
             }
             _ => {}
         }

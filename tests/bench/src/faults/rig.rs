@@ -515,7 +515,7 @@ impl Rig {
         self.camera("cell.y4m")?;
         let settled = |rig: &Self| {
             let up = |name: &&str| rig.play.stage.supervisor.ready(name);
-            CELLS.iter().all(|name| up(name)) && PARTS.iter().all(|name| rig.play.stage.supervisor.pid(name).is_some())
+            CELLS.iter().all(up) && PARTS.iter().all(|name| rig.play.stage.supervisor.pid(name).is_some())
         };
         self.until("every process again", 30, settled)?;
         if self.guest {
