@@ -26,6 +26,8 @@ const CELLS: [&str; 4] = ["gate", "arbiter", "link", "ui"];
 const PARTS: [&str; 3] = ["broker", "relay", "facility"];
 /// A page or a screen that should change does so within this, on a busy machine.
 const SOON: u64 = 15;
+/// Visits after which the relay of a rig is started anew.
+const VISITS_PER_RELAY: usize = 8;
 /// After everything was as declared, it must stay so for this long.
 const SETTLE: Duration = Duration::from_millis(700);
 
@@ -49,6 +51,7 @@ pub struct Rig {
     began: Instant,
     fault: Option<Instant>,
     guest: bool,
+    granted: usize,
     stopped: Vec<String>,
     down: Vec<String>,
     /// What puts right what this row changed.
@@ -85,6 +88,7 @@ impl Rig {
             began: Instant::now(),
             fault: None,
             guest: false,
+            granted: 0,
             stopped: Vec::new(),
             down: Vec::new(),
             mending: Vec::new(),
@@ -555,7 +559,20 @@ impl Rig {
                 self.until("the page waiting", SOON, |rig| rig.trail.stands.view == "waiting")?;
             }
         }
-        Ok(())
+        self.fresh_relay()
+    }
+
+    /// A relay keeps the allocation of a killed call for ten minutes, and the bench's has forty ports: after some visits it starts anew.
+    fn fresh_relay(&mut self) -> Result<(), Halt> {
+        self.granted += self.trail.facility.iter().filter(|(_, event)| event["event"] == "granted").count();
+        if self.granted < VISITS_PER_RELAY {
+            return Ok(());
+        }
+        self.granted = 0;
+        let before = self.play.stage.supervisor.started("relay");
+        self.play.stage.supervisor.hurt("relay", Signal::SIGKILL)?;
+        self.until("the relay again", SOON, |rig| rig.play.stage.supervisor.started("relay") > before)?;
+        self.idle(SETTLE)
     }
 
     /// Waits for receipts that are still on their way: `wanted` of them, and a moment more in which none may come.
