@@ -517,3 +517,43 @@ fn the_view_shows_the_camera_only_when_pictures_can_leave() {
     bed.fact(CallFact::Trouble(Trouble::Camera));
     assert!(!camera(&bed), "broken, and the ledger says so");
 }
+
+/// How it was broken: a courier that was taken over keeps a live visit's beats back and delivers them one by one, each just before the
+/// grace is over; so a revocation that it keeps back too ended the visit only with its slot. What holds: a beat stands for the intervals
+/// that the facility let pass before it, not for the time of its coming.
+#[test]
+fn beats_cannot_be_saved_up() {
+    let mut bed = Bed::new();
+    bed.live();
+    let granted = bed.now;
+    // The facility said ten beats, 200 s; then it stopped, because somebody was denied. All ten were kept back and are doled out.
+    let mut effects = Vec::new();
+    for count in 1..=10 {
+        for _ in 0..55 {
+            if bed.state.call_kind() == Kind::Live {
+                effects.extend(bed.pass(1_000));
+                bed.far(true);
+            }
+        }
+        bed.step(Event::Beat(Beat { v: 1, device: DEVICE, grant: GRANT, count }));
+    }
+    assert_eq!(ended(&effects), Some(EndReason::BeatMissing));
+    let lived = bed.now - granted;
+    assert!(lived <= 10 * 20_400 + 60_000, "{lived} ms: not longer than the beats that were said, and the grace");
+    assert!(lived < 100_000, "{lived} ms: one beat an interval is what it takes");
+
+    // What comes in time, or late but counted by the facility's clock, renews.
+    let mut bed = Bed::new();
+    bed.live();
+    let visit = |bed: &mut Bed, seconds: u64| {
+        for _ in 0..seconds {
+            bed.pass(1_000);
+            bed.far(true);
+        }
+        bed.state.call_kind()
+    };
+    visit(&mut bed, 50);
+    bed.step(Event::Beat(Beat { v: 1, device: DEVICE, grant: GRANT, count: 2 }));
+    assert_eq!(visit(&mut bed, 50), Kind::Live, "two intervals of 20.4 s and the 60 s of patience: until 100.8 s");
+    assert_eq!(visit(&mut bed, 1), Kind::Closing);
+}

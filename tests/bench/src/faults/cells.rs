@@ -209,7 +209,8 @@ impl Cell {
     fn gate(self, ordered: bool) -> Expect {
         let restarts: &[&str] = &["gate"];
         let base = Expect { restarts, within_s: 20, ..HOME };
-        let absent: &[&str] = if ordered { &["GateAbsent", "CallNotStarted"] } else { &["GateAbsent"] };
+        // Call dies with it, and its hang-up may be heard first.
+        let absent: &[&str] = &["GateAbsent", "CallNotStarted"];
         let lost: &[&str] = if ordered { &["GateLost", "GateShut"] } else { &["GateLost"] };
         match self.state {
             State::Idle => base,
