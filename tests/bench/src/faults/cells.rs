@@ -146,6 +146,7 @@ impl Cell {
         rig.idle(if short { moment.mul_f64(0.25) } else { moment })?;
         rig.fault();
         let name = self.process.name();
+        let before = rig.play.stage.supervisor.pid(name);
         match self.blow {
             Blow::Kill => rig.hurt(name, Signal::SIGKILL)?,
             Blow::Term => rig.hurt(name, Signal::SIGTERM)?,
@@ -156,7 +157,19 @@ impl Cell {
                 rig.hurt(name, Signal::SIGCONT)?
             }
         };
+        if self.call_is_replaced() {
+            // Nothing on the screen need change, and nothing that is asked of the row may be there before the new one.
+            rig.until("another call process", 20, |rig| {
+                rig.play.stage.supervisor.pid(name).is_some_and(|now| Some(now) != before)
+            })?;
+        }
         Ok(())
+    }
+
+    /// Whether the call process is started again under its grant.
+    fn call_is_replaced(self) -> bool {
+        let open = matches!(self.state, State::Joining | State::Live | State::Held);
+        self.process == Process::Call && self.blow != Blow::Pause && open
     }
 
     /// What is declared; `None` where the process does not run in that state.
@@ -196,6 +209,9 @@ impl Cell {
             State::Joining | State::Live | State::Held => {
                 let receipt = Paper::Record(reasons);
                 Expect { screen: Says::Ended(reasons), door: Door::Within(SHUT_LIMIT_MS), receipt, ..base }
+            }
+            State::Closing if ordered => {
+                Expect { door: Door::Within(SHUT_LIMIT_MS), receipt: Paper::One(&["PersonEnded", "BoxStopped"]), ..base }
             }
             State::Closing => {
                 let reasons: &[&str] = &["Fault", "PersonEnded"];

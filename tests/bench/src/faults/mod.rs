@@ -208,6 +208,10 @@ pub fn run(arguments: &Arguments, wanted: &Wanted) -> Result<bool, Halt> {
     }
     drop(players);
     left.iter().for_each(|name| say(&format!("not reached: {name}")));
+    // Once more at the end, where whoever reads only the end sees them.
+    for row in played.iter().filter(|row| !row.wrong.is_empty()) {
+        say(&format!("wrong: {}: {}; logs: {}", row.name, row.wrong.join("; "), row.logs.display()));
+    }
     let good = played.iter().filter(|row| row.wrong.is_empty()).count();
     say(&format!("{good} of {} as declared, {} not reached, {} s", played.len(), left.len(), start.elapsed().as_secs()));
     say(&table::worst(&played));

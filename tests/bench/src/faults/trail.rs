@@ -224,8 +224,8 @@ impl Trail {
 
 type Stretch = (Instant, Instant);
 
-/// Longest time between two samples of a decoder that runs; the screen's facts come every half second.
-const STEADY_MS: u128 = 1600;
+/// Longest time between two samples of a decoder that runs: a stop of up to 2 s counts, and samples come every half second.
+const STEADY_MS: u128 = 2500;
 
 /// The stretches in which frames came.
 fn moving(samples: &[(Instant, u64)]) -> Vec<Stretch> {
