@@ -147,6 +147,9 @@ impl Trail {
         {
             self.taken.push(kind.to_owned());
         }
+        if line.field("first_picture").is_some() {
+            self.box_frames.push((line.at, 1));
+        }
         if let Some(frames) = line.number("frames_decoded") {
             self.box_frames.push((line.at, frames.unsigned_abs()));
         }
