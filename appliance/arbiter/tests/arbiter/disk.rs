@@ -2,13 +2,13 @@
 //! Never: an error that only a test can make.
 //! Called by: cargo test.
 
-use crate::cell::{Cell, Courier, error_name};
+use crate::cell::{Asked, Cell, Courier, error_name};
 use crate::facility;
 use crate::house::{ARBITER, House, inside};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use parloir_arbiter::ledger::{FILE, Ledger};
 use parloir_bus::view::Phase;
-use parloir_pass::DenyTarget;
+use parloir_pass::{DenyTarget, Grant};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -98,15 +98,21 @@ fn a_disk_that_fills_up_before_the_grant_keeps_the_doors_shut() {
     });
 }
 
+/// A visit in which both ends see.
+async fn live(house: House) -> (Cell, Asked, Grant) {
+    let mut cell = Cell::ready(house).await;
+    let asked = cell.ask().await;
+    let grant = cell.join(&asked).await;
+    cell.live(&asked).await;
+    (cell, asked, grant)
+}
+
 /// A visit that runs does not end for want of a log, and its receipt reaches the facility while the disk is still full.
 #[test]
 fn a_disk_that_fills_up_in_a_visit_ends_nothing_and_loses_nothing() {
     inside("disk::a_disk_that_fills_up_in_a_visit_ends_nothing_and_loses_nothing", |house| async {
         let small = Small::mount(&house);
-        let mut cell = Cell::ready(house).await;
-        let asked = cell.ask().await;
-        let grant = cell.join(&asked).await;
-        cell.live(&asked).await;
+        let (mut cell, asked, grant) = live(house).await;
         small.fill();
         // Longer than the 5 s after which the record is written anew.
         for count in 2..9 {
@@ -144,10 +150,7 @@ fn a_disk_that_fills_up_in_a_visit_ends_nothing_and_loses_nothing() {
 fn a_receipt_that_no_disk_took_is_made_again_under_its_own_id() {
     inside("disk::a_receipt_that_no_disk_took_is_made_again_under_its_own_id", |house| async {
         let small = Small::mount(&house);
-        let mut cell = Cell::ready(house).await;
-        let asked = cell.ask().await;
-        let grant = cell.join(&asked).await;
-        cell.live(&asked).await;
+        let (mut cell, _, grant) = live(house).await;
         small.fill();
         cell.screen.end().await.unwrap();
         cell.gate.closed(grant.call.0).await;

@@ -7,7 +7,7 @@ use crate::cell::{Cell, Courier};
 use crate::facility;
 use crate::gate::{Call, Gate};
 use crate::house::inside;
-use crate::states::{ALL, At, Here, bring};
+use crate::states::{At, Here, bring, phase};
 use parloir_bus::view::Phase;
 use parloir_pass::{Id, Receipt};
 use parloir_shell::BootTime;
@@ -44,12 +44,12 @@ async fn home(cell: &mut Cell) {
 fn the_arbiter_is_killed_in_each_state() {
     inside("restarts::the_arbiter_is_killed_in_each_state", |house| async {
         let mut cell = Cell::ready(house).await;
-        for at in ALL {
+        for &at in At::ALL {
             let here = bring(&mut cell, at).await;
             cell.house.kill_arbiter();
             cell = cell.again().await;
             let found = receipts(&mut cell).await;
-            if at.in_visit() || at == At::Closing {
+            if at.opens_doors() || at == At::Closing {
                 let (times, receipt) = found.values().next().unwrap();
                 assert_eq!((found.len(), *times, receipt.reason.as_str()), (1, 1, "Fault"), "{at:?}");
                 assert_eq!((receipt.call.0, receipt.grant), (here.lease(), here.grant.map(|g| g.grant)), "{at:?}");
@@ -74,7 +74,7 @@ fn the_arbiter_is_killed_in_each_state() {
 fn gate_goes_and_comes_back_in_each_state() {
     inside("restarts::gate_goes_and_comes_back_in_each_state", |house| async {
         let mut cell = Cell::ready(house).await;
-        for at in ALL {
+        for &at in At::ALL {
             let _here = bring(&mut cell, at).await;
             let (socket, device) = (cell.house.gate_socket(), cell.house.site.device.0);
             drop(std::mem::replace(&mut cell.gate, Gate::nobody()));
@@ -105,7 +105,7 @@ fn gate_goes_and_comes_back_in_each_state() {
 fn link_goes_and_comes_back_in_each_state() {
     inside("restarts::link_goes_and_comes_back_in_each_state", |house| async {
         let mut cell = Cell::ready(house).await;
-        for at in ALL {
+        for &at in At::ALL {
             let here = bring(&mut cell, at).await;
             cell.courier.bus.clone().close().await.unwrap();
             cell.until("offline", |v| !v.online).await;
@@ -113,8 +113,8 @@ fn link_goes_and_comes_back_in_each_state() {
             // As link does: first what is retained, then what comes.
             cell.deliver_retained_again().await;
             let view = cell.until("online", |v| v.online).await;
-            assert_eq!(view.phase, at.phase(), "{at:?}");
-            if at.in_visit() {
+            assert_eq!(view.phase, phase(at), "{at:?}");
+            if at.opens_doors() {
                 signalling_again(&mut cell, &here).await;
             }
             finish(&mut cell, at, here).await;
@@ -167,13 +167,13 @@ async fn finish(cell: &mut Cell, at: At, here: Here) {
 fn the_screen_goes_and_comes_back_in_each_state() {
     inside("restarts::the_screen_goes_and_comes_back_in_each_state", |house| async {
         let mut cell = Cell::ready(house).await;
-        for at in ALL {
+        for &at in At::ALL {
             let here = bring(&mut cell, at).await;
-            let before = if at.in_visit() { Some(cell.screen.frames().await.unwrap()) } else { None };
+            let before = if at.opens_doors() { Some(cell.screen.frames().await.unwrap()) } else { None };
             cell.bus.clone().close().await.unwrap();
             cell.screen_again().await;
             match at {
-                At::Idle | At::Joining | At::Live | At::Held | At::Closing => assert_eq!(cell.view.phase, at.phase(), "{at:?}"),
+                At::Idle | At::Joining | At::Live | At::Held | At::Closing => assert_eq!(cell.view.phase, phase(at), "{at:?}"),
                 // No door may open that no screen shows, and nobody may answer for the person.
                 At::Ringing | At::Asking => {
                     let code = if at == At::Ringing { "RingMissed" } else { "ScreenGone" };
@@ -266,7 +266,7 @@ async fn decodes(cell: &Cell, here: &Here, call: &Call) {
 fn the_arbiter_that_is_asked_to_stop_ends_what_goes_on_in_order() {
     inside("restarts::the_arbiter_that_is_asked_to_stop_ends_what_goes_on_in_order", |house| async {
         let mut cell = Cell::ready(house).await;
-        for at in ALL {
+        for &at in At::ALL {
             let here = bring(&mut cell, at).await;
             let asked = Instant::now();
             cell.house.terminate_arbiter();
@@ -274,7 +274,7 @@ fn the_arbiter_that_is_asked_to_stop_ends_what_goes_on_in_order() {
                 cell.gate.closed(here.lease()).await;
             }
             // The screen hears why before its arbiter is gone.
-            if at.in_visit() {
+            if at.opens_doors() {
                 let code = |v: &parloir_bus::view::View| v.outcome.as_ref().is_some_and(|o| o.code == "BoxStopped");
                 cell.until("stopped", code).await;
             }

@@ -9,37 +9,19 @@ use parloir_pass::{Grant, Id};
 use parloir_shell::BootTime;
 use parloir_wire::lease::Fact;
 
-/// The states of the machine `Call`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum At {
-    Idle,
-    Ringing,
-    Asking,
-    Joining,
-    Live,
-    Held,
-    Closing,
-}
+/// The states of the machine `Call` are the core's own: one that is added there is tried here.
+pub use parloir_core::call::Kind as At;
 
-pub const ALL: [At; 7] = [At::Idle, At::Ringing, At::Asking, At::Joining, At::Live, At::Held, At::Closing];
-
-impl At {
-    /// Doors are open.
-    pub const fn in_visit(self) -> bool {
-        matches!(self, Self::Joining | Self::Live | Self::Held)
-    }
-
-    /// What the screen shows.
-    pub const fn phase(self) -> Phase {
-        match self {
-            Self::Idle => Phase::Home,
-            Self::Ringing => Phase::Ringing,
-            Self::Asking => Phase::Asking,
-            Self::Joining => Phase::Joining,
-            Self::Live => Phase::Live,
-            Self::Held => Phase::Held,
-            Self::Closing => Phase::Closing,
-        }
+/// What the screen shows.
+pub const fn phase(at: At) -> Phase {
+    match at {
+        At::Idle => Phase::Home,
+        At::Ringing => Phase::Ringing,
+        At::Asking => Phase::Asking,
+        At::Joining => Phase::Joining,
+        At::Live => Phase::Live,
+        At::Held => Phase::Held,
+        At::Closing => Phase::Closing,
     }
 }
 
@@ -92,6 +74,6 @@ pub async fn bring(cell: &mut Cell, at: At) -> Here {
             here.asked = Some(asked);
         }
     }
-    cell.phase(at.phase()).await;
+    cell.phase(phase(at)).await;
     here
 }
