@@ -1,0 +1,3 @@
+//! Owns: (being written)
+//! Never: a mock.
+//! Called by: `scripts/test image`.
