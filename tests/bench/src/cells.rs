@@ -28,7 +28,9 @@ pub struct Cell {
     pub what: String,
     /// Its user; no two cells share one.
     pub user: String,
-    /// File name of the binary.
+    /// Number of that user and its group on the box; the bench has numbers of its own.
+    pub uid: u32,
+    /// File name of our binary, or the path of one that is not ours.
     pub binary: String,
     /// When it starts.
     pub start: Start,
@@ -36,10 +38,15 @@ pub struct Cell {
     pub after: Vec<String>,
     /// Device nodes.
     pub devices: Vec<Device>,
+    /// Groups beside its own.
+    #[serde(default)]
+    pub groups: Vec<String>,
     /// Sockets with a path. Socketpairs have none: they are handed over by fd.
     pub sockets: Vec<Socket>,
     /// What it may reach: `broker`, `relay`.
     pub network: Vec<String>,
+    /// Directories that it may write, with placeholders.
+    pub writes: Vec<String>,
     /// `MemoryMax`, MiB.
     pub memory_mb: u32,
     /// What its death means, in words.
@@ -62,6 +69,8 @@ pub enum Start {
     Boot,
     /// For each connection to its socket (systemd's `Accept=yes`).
     Socket,
+    /// With the box, does its work and ends, and again when what it reads has changed. Not on the bench.
+    Once,
 }
 
 /// A device node.
@@ -70,6 +79,10 @@ pub enum Start {
 pub struct Device {
     /// Path, with shell wildcards.
     pub path: String,
+    /// Its name in a unit's `DeviceAllow=`.
+    pub class: String,
+    /// What the control group lets the cell open it for: `r`, `rw`; empty where it only changes the owner.
+    pub allow: String,
     /// What for, in words.
     pub access: String,
 }
@@ -88,12 +101,15 @@ pub struct Socket {
     pub peer: String,
 }
 
-/// Command lines: `device` always, `bench` and `headless` after it where they apply.
+/// Command lines: `device` always, `board`, `bench` and `headless` after it where they apply.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arguments {
     /// On the box, and first on the bench.
     pub device: Vec<String>,
+    /// On the box after that: words that the board description gives.
+    #[serde(default)]
+    pub board: Vec<String>,
     /// On the bench.
     #[serde(default)]
     pub bench: Vec<String>,
@@ -184,8 +200,8 @@ impl Cells {
         }
         for (at, cell) in self.cell.iter().enumerate() {
             for other in &self.cell[..at] {
-                if other.name == cell.name || other.user == cell.user {
-                    return Err(Refused(format!("{} and {} share a name or a user", other.name, cell.name)));
+                if other.name == cell.name || other.user == cell.user || other.uid == cell.uid {
+                    return Err(Refused(format!("{} and {} share a name, a user or its number", other.name, cell.name)));
                 }
             }
             if let Some(missing) = cell.after.iter().find(|name| !self.cell[..at].iter().any(|c| c.name == **name)) {

@@ -209,7 +209,10 @@ impl Stage {
             let id = fs::read_to_string(keys.join(format!("box/{name}.id")))?;
             self.supervisor.values.insert(name.to_owned(), id.trim().to_owned());
         }
-        self.supervisor.values.insert("keys".into(), keys.display().to_string());
+        // Root keys are part of the box's read-only image; here they lie beside the others.
+        for name in ["keys", "image"] {
+            self.supervisor.values.insert(name.into(), keys.display().to_string());
+        }
         Ok(())
     }
 
