@@ -47,6 +47,9 @@ pub struct Args {
     /// For tests: name a second grant key in the Authority (site/grant-old.key), whose date is over.
     #[arg(long)]
     expired_key: bool,
+    /// Directory with the root secrets that an image trusts (roots/ of an earlier init); they are not copied [default: new ones]
+    #[arg(long, value_name = "DIR")]
+    roots: Option<PathBuf>,
     /// Instant that windows and key dates count from, Unix seconds UTC [default: now]
     #[arg(long, value_name = "UNIX")]
     now: Option<i64>,
@@ -68,6 +71,7 @@ pub fn run(args: &Args) -> Result<(), Fault> {
         zone_minutes: args.zone_minutes,
         family: Family { longest_s: args.longest, beat_every_s: args.beat_every, beat_grace_s: args.beat_grace },
         expired_key: args.expired_key,
+        roots: args.roots.clone(),
     };
     let site = provision(&args.dir, &options)?;
     println!("site {}\ndevice {}\ndir {}", site.site, site.device, args.dir.display());

@@ -228,6 +228,19 @@ fn init_writes_the_figures_of_the_policy_that_it_is_given() {
     assert_eq!(ctl(&["init", "--dir", &bench.path("none"), "--longest", "0"]).0, 2);
 }
 
+/// An image is built once, and boxes of many sites are made for it: each site is signed by the roots that the image holds.
+#[test]
+fn a_second_site_may_have_the_roots_of_the_first_and_does_not_get_their_secrets() {
+    let bench = Bench::new();
+    let (second, roots) = (bench.path("second"), bench.path("roots"));
+    let (status, _, stderr) = ctl(&["init", "--dir", &second, "--roots", &roots]);
+    assert_eq!(status, 0, "{stderr}");
+    assert_eq!(fs::read(bench.path("roots.bin")).unwrap(), fs::read(bench.path("second/roots.bin")).unwrap());
+    assert_eq!(fs::read_dir(bench.path("second/roots")).unwrap().count(), 0);
+    assert_ne!(Site::load(&bench.dir.join("second")).unwrap().site, Site::load(&bench.dir).unwrap().site);
+    refused(&ctl(&["init", "--dir", &bench.path("third"), "--roots", &bench.path("second/roots")]), "File");
+}
+
 #[test]
 fn init_refuses_to_overwrite() {
     let bench = Bench::new();

@@ -4,7 +4,7 @@
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parloir_pass::{
     Authority, AuthorityKey, Booking, Bytes32, Class, ClassRule, Contact, Entitlement, Id, Media, Role, SitePolicy, VERSION,
@@ -42,6 +42,8 @@ pub struct Options {
     pub family: Family,
     /// For tests: the Authority names a second grant key too (`site/grant-old.key`), whose date is over.
     pub expired_key: bool,
+    /// Where root secrets are that an image already trusts (`0.key`, `1.key`, `2.key`); new ones if `None`.
+    pub roots: Option<PathBuf>,
 }
 
 /// What the policy of a new site says of class family.
@@ -79,7 +81,7 @@ pub fn provision(dir: &Path, options: &Options) -> Result<Site, Fault> {
         let made = DirBuilder::new().recursive(true).mode(mode).create(&path);
         made.map_err(|e| Fault::file(&path, e, "choose a directory that can be made"))?;
     }
-    let roots = write_roots(dir)?;
+    let roots = write_roots(dir, options.roots.as_deref())?;
     write_box(dir, site_id, device)?;
     write_site(dir, site_id, &roots, &policy, &person, options)?;
     tls::write_all(&dir.join("tls"), &device, &options.names, options.now)?;
@@ -97,8 +99,12 @@ fn new_secret(path: &Path) -> Result<Secret, Fault> {
     Ok(secret)
 }
 
-fn write_roots(dir: &Path) -> Result<[Secret; 3], Fault> {
-    let root = |i: u8| new_secret(&dir.join(format!("roots/{i}.key")));
+/// New root secrets under `dir`, or those of another site: then only their public halves are written.
+fn write_roots(dir: &Path, there: Option<&Path>) -> Result<[Secret; 3], Fault> {
+    let root = |i: u8| match there {
+        Some(there) => files::read_secret(&there.join(format!("{i}.key"))),
+        None => new_secret(&dir.join(format!("roots/{i}.key"))),
+    };
     let roots = [root(0)?, root(1)?, root(2)?];
     let mut bytes = vec![2, 3];
     roots.iter().for_each(|r| bytes.extend_from_slice(&r.public().0));
