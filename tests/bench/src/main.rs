@@ -11,7 +11,7 @@ use parloir_bench::demo::Course;
 use parloir_bench::guest::{self, Guest};
 use parloir_bench::play::Halt;
 use parloir_bench::resume::How;
-use parloir_bench::stage::{Wanted, clips};
+use parloir_bench::stage::{Wanted, cache, clips};
 use parloir_bench::{demo, faults, kiosk, remote, restarts, resume, rogue, walls};
 
 /// Parloir's bench: a whole box and its facility on this machine.
@@ -282,15 +282,6 @@ fn compared(wanted: &Compare) -> ExitCode {
 /// Where a run writes: what was asked for, else out/demo in the tree.
 fn out(asked: Option<&PathBuf>, tree: &Path) -> PathBuf {
     asked.cloned().unwrap_or_else(|| tree.join("out/demo"))
-}
-
-/// Where clips are kept between runs: the user's cache directory (XDG Base Directory).
-fn cache() -> std::io::Result<PathBuf> {
-    let base = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
-        .ok_or_else(|| std::io::Error::other("neither XDG_CACHE_HOME nor HOME is set: nowhere to keep the clips"))?;
-    Ok(base.join("parloir/clip-v1"))
 }
 
 fn tried<E: std::fmt::Display>(what: impl Future<Output = Result<(), E>>) -> ExitCode {

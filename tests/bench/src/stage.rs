@@ -396,6 +396,18 @@ fn registry(cache: &Path, user: u32) -> io::Result<()> {
     chown(&to, Some(user), Some(user))
 }
 
+/// Where clips are kept between runs: the user's cache directory (XDG Base Directory).
+///
+/// # Errors
+/// The environment names none.
+pub fn cache() -> io::Result<PathBuf> {
+    let base = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .ok_or_else(|| io::Error::other("neither XDG_CACHE_HOME nor HOME is set: nowhere to keep the clips"))?;
+    Ok(base.join("parloir/clip-v1"))
+}
+
 /// Makes the clips unless an earlier run has left them.
 ///
 /// # Errors

@@ -23,8 +23,8 @@ pub const RUN: &str = "/run/parloir";
 const FIRST_ID: u32 = 5001;
 
 /// Users of the parts that are not on the box.
-const BENCH_USERS: [&str; 6] =
-    ["parloir-facility", "parloir-broker", "parloir-relay", "parloir-bus", "parloir-visitor", "parloir-kiosk"];
+const BENCH_USERS: [&str; 7] =
+    ["parloir-facility", "parloir-broker", "parloir-relay", "parloir-bus", "parloir-visitor", "parloir-kiosk", "parloir-machine"];
 
 /// Runs this program again inside the namespaces with `arguments`, and waits for it.
 ///
