@@ -12,7 +12,7 @@ packages_run=(mosquitto coturn dbus-daemon uidmap gstreamer1.0-tools gstreamer1.
   gstreamer1.0-plugins-bad gstreamer1.0-nice fonts-dejavu-core)
 packages_visitor=(chromium chromium-driver)
 packages_fuzz=(g++) # libFuzzer itself is C++
-packages_test=(iproute2 shellcheck binutils strace xvfb xauth xdotool imagemagick dbus-bin libfaketime)
+packages_test=(iproute2 nftables shellcheck binutils strace xvfb xauth xdotool imagemagick dbus-bin libfaketime)
 
 # help FILE: the comment block at the top of a script is its help.
 help() {

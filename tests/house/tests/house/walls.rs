@@ -91,6 +91,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "thiserror",
         ],
     ),
+    ("parloir-peers", &["parloir-shell", "nix", "tracing"]),
     (
         "parloir-ui",
         &[
@@ -135,6 +136,7 @@ const NEVER_IN: &[(&str, &[&str])] = &[
         "parloir-link",
         &["parloir_seal::", "parloir_frames::", "parloir_core::", "parloir_pass::", "gst_init", "hpke::", "sqlite3_open"],
     ),
+    ("parloir-peers", &["zbus::", "tokio::", "serde::", "parloir_core::", "parloir_pass::", "gst_init", "rustls::"]),
     (
         "parloir-ui",
         &["gst_init", "parloir_core::", "parloir_pass::", "parloir_seal::", "rustls::", "sqlite3_open", "avcodec_open2"],
