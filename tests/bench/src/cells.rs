@@ -43,7 +43,7 @@ pub struct Cell {
     pub groups: Vec<String>,
     /// Sockets with a path. Socketpairs have none: they are handed over by fd.
     pub sockets: Vec<Socket>,
-    /// What it may reach: `broker`, `relay`.
+    /// What it may reach: `broker`, `relay`; or that it may set the packet filter: `filter`.
     pub network: Vec<String>,
     /// Directories that it may write, with placeholders.
     pub writes: Vec<String>,
@@ -51,6 +51,9 @@ pub struct Cell {
     pub memory_mb: u32,
     /// What its death means, in words.
     pub death: String,
+    /// Units beside its own that have the same user and walls and another command line.
+    #[serde(default)]
+    pub variants: Vec<Variant>,
     /// Command lines.
     pub arguments: Arguments,
     /// D-Bus.
@@ -101,12 +104,15 @@ pub struct Socket {
     pub peer: String,
 }
 
-/// Command lines: `device` always, `board`, `bench` and `headless` after it where they apply.
+/// Command lines: `device` always; `box` and `board`, or `bench` and `headless`, after it where they apply.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Arguments {
-    /// On the box, and first on the bench.
+    /// First, on the box and on the bench.
     pub device: Vec<String>,
+    /// On the box after that.
+    #[serde(default, rename = "box")]
+    pub on_box: Vec<String>,
     /// On the box after that: words that the board description gives.
     #[serde(default)]
     pub board: Vec<String>,
@@ -116,6 +122,16 @@ pub struct Arguments {
     /// On the bench without a display.
     #[serde(default)]
     pub headless: Vec<String>,
+}
+
+/// The same authority in a second unit of the box.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variant {
+    /// Name of the unit, `parloir-help.service`.
+    pub unit: String,
+    /// Program and arguments, with placeholders.
+    pub command: Vec<String>,
 }
 
 /// D-Bus rights.
@@ -158,6 +174,8 @@ pub struct Restart {
 pub enum Policy {
     /// Started again whatever its end.
     Always,
+    /// Started again when it failed.
+    Failure,
     /// Stays dead.
     Never,
 }

@@ -2,6 +2,9 @@
 //! Never: changes anything.
 //! Called by: tests/house/tests.
 
+pub mod units;
+mod users;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

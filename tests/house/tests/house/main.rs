@@ -9,4 +9,5 @@ mod licences;
 mod scripts;
 mod trace;
 mod tree;
+mod units;
 mod walls;
