@@ -9,6 +9,7 @@ pub mod picture;
 pub mod probe;
 pub mod qmp;
 pub mod scene;
+pub mod story;
 pub mod talk;
 pub mod tools;
 

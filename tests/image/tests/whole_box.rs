@@ -1,3 +1,275 @@
-//! Owns: (being written)
-//! Never: a mock.
+//! Owns: the whole life of a box in one boot: power, home screen, a key of the TV's remote, a visit with Chromium, the end, the ledger.
+//! Never: a mock; a shortcut into the guest but the probe, which looks and presses keys of the TV.
 //! Called by: `scripts/test image`.
+
+use std::path::Path;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use parloir_bench::lines::Line;
+use parloir_image::picture::Picture;
+use parloir_image::story::{ledger, memory};
+use parloir_image::talk::Entry;
+use parloir_image::tools::tree;
+use parloir_image::{Halt, Machine, Options, Probe, Scene, Uki, inside};
+use serde_json::{Value, json};
+
+/// The visit's length once both sides see each other.
+const VISIT: Duration = Duration::from_secs(20);
+/// A step of a visit, under emulation and beside a browser.
+const STEP: Duration = Duration::from_secs(120);
+/// Colours may differ so much: two libraries render one font.
+const TOLERANCE: u8 = 40;
+
+/// The one life that all tests here look at; `None` where it cannot be played.
+fn life() -> Option<&'static Value> {
+    static LIFE: OnceLock<Option<Value>> = OnceLock::new();
+    let told = LIFE.get_or_init(|| {
+        let report = tree().join("out/image/box/report.json");
+        inside("a_box_lives_from_power_to_receipt", || whole(&report)).then(|| {
+            let text = std::fs::read_to_string(&report).expect("the report");
+            serde_json::from_str(&text).expect("JSON")
+        })
+    });
+    told.as_ref()
+}
+
+#[test]
+fn a_box_lives_from_power_to_receipt() {
+    let Some(report) = life() else { return };
+    println!("{report:#}");
+}
+
+#[test]
+fn the_system_came_up_whole() {
+    let Some(report) = life() else { return };
+    assert_eq!(report["failed_units"], json!([]), "failed units");
+    assert_eq!(report["ordering_cycles"], json!([]), "ordering cycles");
+    assert_eq!(report["boot_complete"], json!("active"));
+    assert_eq!(report["errors"], json!([]), "lines that call themselves a bug");
+}
+
+#[test]
+fn the_tv_shows_the_home_screen_that_the_ui_draws_elsewhere() {
+    let Some(report) = life() else { return };
+    assert!(report["home"]["differs"].as_f64().expect("compared") < 0.02, "{}", report["home"]);
+}
+
+#[test]
+fn a_key_of_the_tvs_remote_moves_the_focus_and_places_a_call() {
+    let Some(report) = life() else { return };
+    let moved = report["focus"]["moved"].as_f64().expect("compared");
+    assert!((0.001..0.5).contains(&moved), "{}", report["focus"]);
+    assert_eq!(report["asked"], json!(true));
+}
+
+#[test]
+fn frames_are_decoded_on_both_sides_at_the_size_of_the_emulation() {
+    let Some(report) = life() else { return };
+    for side in ["box", "page"] {
+        let s = &report["visit"][side];
+        assert!(s["frames_in_visit"].as_u64() > Some(60), "{side}: {s}");
+        assert!(s["width"].as_u64().is_some_and(|width| (160..=640).contains(&width)), "{side}: {s}");
+    }
+}
+
+#[test]
+fn the_end_takes_the_camera_away() {
+    let Some(report) = life() else { return };
+    let (before, during, after) = (&report["camera"]["before"], &report["camera"]["during"], &report["camera"]["after"]);
+    for closed in [before, after] {
+        assert_eq!(closed["openers"], json!([]), "{closed}");
+        assert_eq!((&closed["uid"], &closed["gid"], &closed["mode"]), (&json!(0), &json!(0), &json!(0o600)), "{closed}");
+    }
+    let openers = during["openers"].as_array().expect("a list");
+    assert!(!openers.is_empty() && openers.iter().all(|name| name == "parloir-call"), "{during}");
+}
+
+#[test]
+fn the_receipt_and_the_ledger_tell_the_visit() {
+    let Some(report) = life() else { return };
+    assert_eq!(report["receipt"]["verified"], json!(true), "{}", report["receipt"]);
+    assert!(report["receipt"]["seconds_counted"].as_f64() > Some(15.0), "{}", report["receipt"]);
+    assert_eq!(report["ledger"]["whole"], json!(true), "{}", report["ledger"]);
+    let rows = report["ledger"]["rows"].as_array().expect("rows");
+    let events: Vec<&str> = rows.iter().filter_map(|row| row["event"].as_str()).collect();
+    let mut rest = events.iter();
+    for wanted in ["started", "asked", "admitted", "doors-opened", "doors-shut", "ended"] {
+        assert!(rest.any(|event| *event == wanted), "{wanted} is not in its place in {events:?}");
+    }
+}
+
+/// The course, within the namespaces.
+fn whole(report: &Path) -> Result<(), Halt> {
+    let mut scene = Scene::set("box")?;
+    let elsewhere = scene.home_of_the_bench()?;
+    let disk = scene.disk(Uki::Probe)?;
+    let (mut machine, probe) = scene.boot(&Options::new("box", &disk))?;
+    scene.until(&mut machine, "the facility's word to the box", STEP, |scene| scene.play.seen.attached)?;
+    let mut told = json!({ "boot": booted(&scene, &machine, &probe) });
+    let state = settled(&mut scene, &mut machine, &probe)?;
+    merge(&mut told, state);
+    told["home"] = home(&scene, &mut machine, &elsewhere)?;
+    told["memory"] = json!({ "idle": memory(&probe)? });
+    told["camera"] = json!({ "before": camera(&probe)? });
+    told["focus"] = focus(&mut scene, &mut machine, &probe)?;
+    visit(&mut scene, &mut machine, &probe, &mut told)?;
+    told["errors"] = json!(scene.play.seen.errors);
+    told["failed_units"] = failed(&probe)?;
+    let at = scene.out.join("state");
+    told["ledger"] = ledger(&probe, &at)?;
+    told["qemu_cpu_s"] = json!(machine.cpu_seconds());
+    std::fs::write(report, format!("{told:#}\n"))?;
+    Ok(())
+}
+
+fn merge(told: &mut Value, more: Value) {
+    if let (Some(told), Value::Object(more)) = (told.as_object_mut(), more) {
+        told.extend(more);
+    }
+}
+
+/// When what was there: by the guest's own clock since its kernel started, and by what the emulation had cost until then.
+fn booted(scene: &Scene, machine: &Machine, probe: &Probe) -> Value {
+    let journal = scene.journal();
+    let stamp = |unit: &str, words: &str| {
+        let is_it = |entry: &&Entry| entry.unit.starts_with(unit) && entry.text.contains(words);
+        journal.iter().find(is_it).map(|entry| {
+            // Guest and host clocks run alike; one sight of both tells their distance.
+            let cost = probe.hello().and_then(|hello| {
+                let ago = Duration::try_from_secs_f64((hello.boot_s - entry.at).max(0.0)).ok()?;
+                let later = Duration::try_from_secs_f64((entry.at - hello.boot_s).max(0.0)).ok()?;
+                Some(machine.cpu_seconds_at(hello.at.checked_sub(ago)? + later))
+            });
+            json!({ "guest_s": entry.at, "qemu_cpu_s": cost })
+        })
+    };
+    json!({
+        "first_picture": stamp("parloir-still.service", "Started"),
+        "home": stamp("parloir-ui.service", "phase=\"home\""),
+        "call_ready": stamp("boot-complete.target", "Reached"),
+        "wall_s": machine.started.elapsed().as_secs_f64(),
+    })
+}
+
+/// Waits until nothing is being started any more, and says what systemd says.
+fn settled(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Value, Halt> {
+    let active = |unit: &str| probe.run(&["systemctl", "is-active", unit]).map(|ran| ran.out().trim().to_owned());
+    let begun = Instant::now();
+    let mut complete = active("boot-complete.target")?;
+    while complete != "active" && begun.elapsed() < STEP {
+        scene.until(machine, "a second", STEP, |_| true)?;
+        scene.play.idle(Duration::from_secs(1))?;
+        complete = active("boot-complete.target")?;
+    }
+    let cycles: Vec<String> =
+        scene.journal().into_iter().map(|entry| entry.text).filter(|text| text.contains("ordering cycle")).collect();
+    let times = probe.run(&["systemd-analyze", "time"]).map(|ran| ran.out())?;
+    Ok(json!({ "boot_complete": complete, "ordering_cycles": cycles, "systemd_analyze": times.trim() }))
+}
+
+fn failed(probe: &Probe) -> Result<Value, Halt> {
+    let list = probe.out(&["systemctl", "list-units", "--failed", "--plain", "--no-legend", "--no-pager"])?;
+    Ok(json!(list.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>()))
+}
+
+/// The TV's picture beside the one that the ui draws without a TV, of the same site and moment.
+fn home(scene: &Scene, machine: &mut Machine, elsewhere: &Path) -> Result<Value, Halt> {
+    let path = scene.out.join("home.png");
+    machine.screendump(&path)?;
+    let (tv, drawn) = (Picture::read(&path)?, Picture::read(elsewhere)?);
+    Ok(json!({ "differs": tv.differs(&drawn, TOLERANCE), "width": tv.width, "height": tv.height, "colours": tv.colours() }))
+}
+
+/// Down and up again by the TV's remote: the picture changes, but not all of it.
+fn focus(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Value, Halt> {
+    let mut look = |scene: &Scene, name: &str| -> Result<Picture, Halt> {
+        let path = scene.out.join(name);
+        machine.screendump(&path)?;
+        Ok(Picture::read(&path)?)
+    };
+    let before = look(scene, "focus-before.png")?;
+    let mut moved = 0.0;
+    for key in ["down", "up"] {
+        scene.tv_key(probe, key)?;
+        let begun = Instant::now();
+        while key == "down" && moved < 0.001 && begun.elapsed() < Duration::from_secs(20) {
+            scene.play.idle(Duration::from_millis(500))?;
+            moved = look(scene, "focus-after.png")?.differs(&before, 8);
+        }
+        scene.play.idle(Duration::from_secs(2))?;
+    }
+    Ok(json!({ "moved": moved, "back": look(scene, "focus-back.png")?.differs(&before, 8) }))
+}
+
+/// The camera's node and who has it open.
+fn camera(probe: &Probe) -> Result<Value, Halt> {
+    let link = "/dev/parloir/camera";
+    let to = probe.stat(link)?.to;
+    let path = format!("/dev/{}", to.trim_start_matches("../").trim_start_matches("/dev/"));
+    let node = probe.stat(&path)?;
+    let openers: Vec<String> = probe.openers(&path)?.into_iter().map(|opener| opener.name).collect();
+    Ok(json!({ "node": path, "uid": node.uid, "gid": node.gid, "mode": node.mode, "openers": openers }))
+}
+
+/// OK on the first contact, twenty seconds, Back.
+fn visit(scene: &mut Scene, machine: &mut Machine, probe: &Probe, told: &mut Value) -> Result<(), Halt> {
+    scene.play.visitor_to_page()?;
+    scene.play.lines = Some(Vec::new());
+    let pressed = Instant::now();
+    scene.tv_key(probe, "select")?;
+    scene.until(machine, "an answer to OK", STEP, |scene| !matches!(scene.play.seen.phase.as_str(), "home" | ""))?;
+    told["asked"] = json!(true);
+    both_see(scene, machine)?;
+    let ready = pressed.elapsed().as_secs_f64();
+    let before = [scene.play.seen.appliance.decoded(), scene.play.seen.visitor.decoded()];
+    let cost = machine.cpu_seconds();
+    scene.play.idle(VISIT / 2)?;
+    machine.screendump(&scene.out.join("visit.png"))?;
+    told["camera"]["during"] = camera(probe)?;
+    told["memory"]["visit"] = json!(memory(probe)?);
+    scene.play.idle(VISIT / 2)?;
+    let seen = &scene.play.seen;
+    let side = |side: &parloir_bench::watch::Side, before: u64| {
+        let (fps, lowest) = side.settled();
+        json!({
+            "frames_in_visit": side.decoded().saturating_sub(before), "width": side.width, "height": side.height,
+            "codec": side.codec, "fps": fps, "lowest_fps": lowest, "sound": side.sound,
+        })
+    };
+    told["visit"] = json!({
+        "box": side(&seen.appliance, before[0]), "page": side(&seen.visitor, before[1]),
+        "ok_to_both_see_s": ready, "qemu_cpu_s": machine.cpu_seconds() - cost,
+    });
+    scene.tv_key(probe, "exit")?;
+    scene.until(machine, "the receipt", STEP, |scene| scene.play.seen.receipt.is_some())?;
+    scene.until(machine, "the end on the screen", STEP, |scene| matches!(scene.play.seen.phase.as_str(), "ended" | "home"))?;
+    scene.play.idle(Duration::from_secs(2))?;
+    machine.screendump(&scene.out.join("ended.png"))?;
+    told["camera"]["after"] = camera(probe)?;
+    told["shut_took_ms"] = json!(scene.play.seen.gate_took_ms);
+    told["receipt"] = scene.play.seen.receipt.clone().unwrap_or_default();
+    told["end_reason"] = json!(scene.play.seen.end_reason);
+    let lines = scene.play.lines.take().unwrap_or_default();
+    std::fs::write(scene.out.join("visit.log"), lines.iter().map(told_line).collect::<String>())?;
+    Ok(())
+}
+
+fn told_line(line: &Line) -> String {
+    format!("{}: {}\n", line.from, line.text)
+}
+
+/// Until both sides decode; an emulated box takes its time.
+fn both_see(scene: &mut Scene, machine: &mut Machine) -> Result<(), Halt> {
+    let both = |scene: &Scene| {
+        let seen = &scene.play.seen;
+        (seen.first_picture_ns.is_some() && seen.visitor.first_frame_ms.is_some())
+            || matches!(seen.phase.as_str(), "refused" | "ended")
+    };
+    scene.until(machine, "pictures on both sides", STEP, both)?;
+    let seen = &scene.play.seen;
+    if matches!(seen.phase.as_str(), "refused" | "ended") {
+        return Err(Halt::Failed(format!("no visit: the screen shows {}, {:?}", seen.phase, seen.refused)));
+    }
+    Ok(())
+}
