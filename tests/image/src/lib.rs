@@ -2,6 +2,7 @@
 //! Never: part of the image; nothing that ships depends on it.
 //! Called by: `scripts/image boot` and `test`, the tests beside it.
 
+pub mod acts;
 pub mod guest;
 pub mod inside;
 pub mod machine;
