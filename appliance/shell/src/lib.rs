@@ -5,6 +5,7 @@
 pub mod args;
 pub mod clock;
 pub mod fds;
+pub mod journal;
 pub mod log;
 pub mod memfd;
 pub mod notify;
