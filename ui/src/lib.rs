@@ -11,6 +11,8 @@
 //! | [`announce`] | the log: one line for each change, bounded |
 //! | [`video`] | the frame channel → images |
 //! | [`pictures`] | a screen without a screen: renders into memory and writes PNGs |
+//! | [`tv`] | the screen on the TV |
+//! | [`stills`] | the pictures that stand while there is no screen |
 
 pub mod acts;
 pub mod announce;
@@ -23,7 +25,10 @@ pub mod keys;
 pub mod language;
 pub mod pictures;
 pub mod present;
+mod queue;
 pub mod screen;
+pub mod stills;
+pub mod tv;
 pub mod video;
 
 /// What the Slint compiler made of `slint/app.slint`.

@@ -7,6 +7,8 @@ use parloir_ui::bridge::{self, FromBus};
 use parloir_ui::pictures::{Canvas, Headless};
 use parloir_ui::screen::{Stage, boot_ms};
 use parloir_ui::shown::App;
+use parloir_ui::stills;
+use parloir_ui::tv::{Place, Tv};
 use parloir_ui::video::Mailbox;
 use slint::{ComponentHandle as _, Timer, TimerMode};
 use std::cell::RefCell;
@@ -15,10 +17,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tracing::error;
+use tracing::{error, info};
 
 const FLAGS: &[Flag] = &[
     Flag::optional("--pictures", "render into memory and write PNGs into this directory, instead of onto a screen"),
+    Flag::switch("--kms", "onto the TV, by kernel mode setting, as on the box"),
+    Flag::optional("--stills", "write the pictures that stand without a screen into this directory, and end"),
     Flag::switch("--window", "a window of 1280x720 (the default where there is a display)"),
     #[cfg(feature = "bench")]
     Flag::optional("--bench-remote", "forward window keys as input events to gate's bench door at this path"),
@@ -37,7 +41,8 @@ thread_local! {
 fn main() {
     parloir_shell::log::init("ui");
     let args = Args::from_command_line("parloir-ui", "the screen", FLAGS);
-    if let Err(error) = run(&args) {
+    let done = args.optional("--stills").map_or_else(|| run(&args), |directory| stills::write(directory.as_ref()));
+    if let Err(error) = done {
         error!(%error, "the screen cannot start");
         std::process::exit(1);
     }
@@ -58,14 +63,20 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         on_stage(|stage| stage.tick(boot_ms()));
         parloir_shell::notify::watchdog();
     });
-    parloir_shell::notify::ready();
+    if !args.has("--kms") {
+        parloir_shell::notify::ready();
+    }
     app.run()?;
     LOOP.set(None);
     Ok(())
 }
 
-/// Headless with `--pictures`; else what `SLINT_BACKEND` names, or a window drawn in software.
+/// On the TV with `--kms`, headless with `--pictures`; else what `SLINT_BACKEND` names, or a window drawn in software.
 fn platform(args: &Args) -> Result<Option<Rc<Canvas>>, Box<dyn Error>> {
+    if args.has("--kms") {
+        slint::platform::set_platform(Box::new(Tv::new(Box::new(tell))?)).map_err(|e| e.to_string())?;
+        return Ok(None);
+    }
     let Some(directory) = args.optional("--pictures") else {
         if std::env::var_os("SLINT_BACKEND").is_none() {
             slint::BackendSelector::new().backend_name("winit".into()).renderer_name("software".into()).select()?;
@@ -75,6 +86,18 @@ fn platform(args: &Args) -> Result<Option<Rc<Canvas>>, Box<dyn Error>> {
     let canvas = Canvas::new(Some(directory.as_ref()))?;
     slint::platform::set_platform(Box::new(Headless::new(canvas.clone()))).map_err(|e| e.to_string())?;
     Ok(Some(canvas))
+}
+
+/// Ready is who shows a picture, or has nothing to show one on: boot goes on, and the picture comes with the TV.
+fn tell(place: &Place) {
+    let words = match place {
+        Place::On(tv) => format!("on {tv}"),
+        Place::NoTv => "waiting for the TV".to_owned(),
+        Place::NoCard(why) => format!("waiting for a graphics card: {why}"),
+    };
+    info!(boot_ms = boot_ms(), "{words}");
+    parloir_shell::notify::status(&words);
+    parloir_shell::notify::ready();
 }
 
 #[cfg(feature = "bench")]

@@ -3,16 +3,16 @@
 //! Called by: main with `--pictures DIR`, the picture tests.
 
 use crate::announce::phase_name;
+use crate::queue::{Proxy, Queue};
 use crate::shown::Screen;
 use slint::platform::software_renderer::{MinimalSoftwareWindow, RepaintBufferType};
 use slint::platform::{self, EventLoopProxy, Platform, PlatformError, WindowAdapter};
-use slint::{EventLoopError, PhysicalSize, Rgb8Pixel, SharedPixelBuffer};
+use slint::{PhysicalSize, Rgb8Pixel, SharedPixelBuffer};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
@@ -26,46 +26,6 @@ const PERIOD: Duration = Duration::from_millis(33);
 const SETTLED: Duration = Duration::from_millis(300);
 /// Time between two pictures of a visit.
 const EVERY: Duration = Duration::from_secs(5);
-
-type Task = Box<dyn FnOnce() + Send>;
-
-#[derive(Default)]
-struct Queue {
-    tasks: Mutex<(VecDeque<Task>, bool)>,
-    bell: Condvar,
-}
-
-impl Queue {
-    fn push(&self, task: Option<Task>) {
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        match task {
-            Some(task) => tasks.0.push_back(task),
-            None => tasks.1 = true,
-        }
-        self.bell.notify_one();
-    }
-
-    /// Waits until there is a task or the time is over. `None`: the loop is to end.
-    fn wait(&self, longest: Duration) -> Option<VecDeque<Task>> {
-        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = |t: &mut (VecDeque<Task>, bool)| t.0.is_empty() && !t.1;
-        let (mut tasks, _) = self.bell.wait_timeout_while(tasks, longest, idle).unwrap_or_else(PoisonError::into_inner);
-        (!tasks.1).then(|| std::mem::take(&mut tasks.0))
-    }
-}
-
-struct Proxy(Arc<Queue>);
-
-impl EventLoopProxy for Proxy {
-    fn quit_event_loop(&self) -> Result<(), EventLoopError> {
-        self.0.push(None);
-        Ok(())
-    }
-    fn invoke_from_event_loop(&self, event: Task) -> Result<(), EventLoopError> {
-        self.0.push(Some(event));
-        Ok(())
-    }
-}
 
 /// The window in memory and what has been drawn into it.
 pub struct Canvas {

@@ -30,6 +30,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("parloir-bus", &["zbus", "serde"]), // serde: zbus' own way to name a field of a dictionary
     ("parloir-shell", &["nix", "tracing", "tracing-subscriber", "thiserror"]),
     ("parloir-frames", &["nix"]),
+    ("parloir-kms", &["drm"]),
+    ("parloir-still", &["parloir-kms", "parloir-shell", "png", "tracing"]),
     (
         "parloir-arbiter",
         &[
@@ -98,6 +100,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "parloir-wire",
             "parloir-bus",
             "parloir-frames",
+            "parloir-kms",
             "parloir-shell",
             "slint",
             "zbus",
@@ -141,6 +144,9 @@ const NEVER_IN: &[(&str, &[&str])] = &[
         "parloir-ui",
         &["gst_init", "parloir_core::", "parloir_pass::", "parloir_seal::", "rustls::", "sqlite3_open", "avcodec_open2"],
     ),
+    // Keys come from the arbiter alone, and the card from the kernel alone.
+    ("parloir-ui", &["libinput_", "libseat_", "udev_", "xkb_context_new", "drmModeSetCrtc", "gbm_create_device"]),
+    ("parloir-still", &["slint::", "zbus::", "tokio::", "libinput_", "udev_", "drmModeSetCrtc"]),
 ];
 
 #[test]
