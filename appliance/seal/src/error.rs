@@ -52,6 +52,29 @@ pub enum Code {
 }
 
 impl Code {
+    /// Every one of seal's own.
+    pub const ALL: &[Self] = &[
+        Self::TooLarge,
+        Self::MalformedDocument,
+        Self::BadHeader,
+        Self::WrongTyp,
+        Self::UnknownVersion,
+        Self::UnknownKey,
+        Self::WrongRole,
+        Self::KeyExpired,
+        Self::KeyBounds,
+        Self::WeakKey,
+        Self::BadSignature,
+        Self::NotEnoughRoots,
+        Self::OldRevision,
+        Self::NotForThisSite,
+        Self::NotForThisBox,
+        Self::NotForThisCall,
+        Self::CannotUnseal,
+        Self::BadTicket,
+        Self::NoRandom,
+    ];
+
     /// The stable name.
     #[must_use]
     pub const fn name(self) -> &'static str {

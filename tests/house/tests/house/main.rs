@@ -4,6 +4,7 @@
 
 mod authority;
 mod budgets;
+mod catalog;
 mod findings;
 mod licences;
 mod scripts;
