@@ -17,7 +17,7 @@ security() {
     tenths=$(sed -n 's/.*exposure level for .*: \([0-9]*\)\.\([0-9]\) .*/\1\2/p' <<<"$report")
     [ -n "$tenths" ] || { echo "$unit: systemd-analyze says no exposure" >&2; return 1; }
     printf '%2d.%d  %-26s' $((10#$tenths / 10)) $((10#$tenths % 10)) "$unit"
-    sed -n 's/^✗ \([^ ]*\) .*[^0-9.]\([0-9]\.[0-9]\)$/\1 \2/p' <<<"$report" | tr '\n' ';' | sed 's/;$//; s/;/, /g; s/RestrictAddressFamilies=~//g'
+    sed -n 's/^[-✗] \([^ ]*\) .*[^0-9.]\([0-9]\.[0-9]\)$/\1 \2/p' <<<"$report" | tr '\n' ';' | sed 's/;$//; s/;/, /g; s/RestrictAddressFamilies=~//g'
     echo
     if [ "$unit" != parloir-gate.service ] && [ $((10#$tenths)) -gt $most ]; then
       echo "$unit is above $((most / 10)).$((most % 10))" >&2
