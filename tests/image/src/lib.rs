@@ -3,12 +3,14 @@
 //! Called by: `scripts/image boot` and `test`, the tests beside it.
 
 pub mod acts;
+pub mod boot;
 pub mod guest;
 pub mod inside;
 pub mod machine;
 pub mod picture;
 pub mod probe;
 pub mod qmp;
+pub mod running;
 pub mod scene;
 pub mod story;
 pub mod talk;
