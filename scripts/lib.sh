@@ -11,6 +11,7 @@ packages_build=(build-essential pkg-config libgstreamer1.0-dev libgstreamer-plug
 packages_run=(mosquitto coturn dbus-daemon uidmap gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-nice fonts-dejavu-core)
 packages_visitor=(chromium chromium-driver)
+packages_image=(mmdebstrap debian-archive-keyring util-linux)
 packages_fuzz=(g++) # libFuzzer itself is C++
 packages_test=(iproute2 nftables shellcheck binutils strace xvfb xauth xdotool imagemagick dbus-bin libfaketime)
 

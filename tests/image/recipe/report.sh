@@ -1,0 +1,39 @@
+# What the image is: figures, and the Debian versions in it. Sourced by scripts/image.
+# shellcheck shell=bash disable=SC2154 # root, target, recipe, image, packages, work, out, kernel: set by scripts/image
+
+# in_image: the Debian packages that at least one file of the image is from, with their versions.
+in_image() {
+  (cd "$image/base" && find . ! -type d -printf '%P\n') >"$work/base"
+  awk '
+    FILENAME ~ /base$/ { here["/" $1] = 1; next }
+    FILENAME ~ /versions$/ { version[$1] = $2; next }
+    !($1 in seen) {
+      path = $2
+      if (path ~ /^\/(bin|sbin|lib|lib64)\//) path = "/usr" path
+      sub(/\.xz$/, "", path)
+      if (path in here) seen[$1] = 1
+    }
+    END { for (package in seen) print package, version[package] }
+  ' "$work/base" "$image/packages.versions" "$image/packages.owners" | sort
+}
+
+# versions compare|--record: tells what differs; that alone fails nothing.
+versions() {
+  in_image >"$out/packages"
+  if [ "$1" = --record ]; then
+    cp "$out/packages" "$recipe/versions"
+    echo "recorded $(wc -l <"$recipe/versions") packages in $recipe/versions"
+  elif diff -u "$recipe/versions" "$out/packages"; then
+    echo "$(wc -l <"$out/packages") packages, as recorded in $recipe/versions"
+  else
+    echo "other versions than recorded (above): scripts/image packages --record, once the image has been tried with them"
+  fi
+}
+
+report() {
+  versions compare
+  printf '%s\t%s\n' root "$(stat -c %s "$out/root.img")" initrd "$(stat -c %s "$out/initrd")" box.efi "$(stat -c %s "$out/box.efi")" \
+    "files in root" "$(wc -l <"$out/manifest")" "packages" "$(wc -l <"$out/packages")" >"$out/sizes"
+  awk -F '\t' '{ if ($2 > 99999) printf "%-14s %6.1f MB\n", $1, $2 / 1e6; else printf "%-14s %6d\n", $1, $2 }' "$out/sizes"
+  echo "root hash      $(cat "$out/root.hash")"
+}
