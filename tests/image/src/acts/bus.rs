@@ -74,6 +74,21 @@ pub async fn manager() -> zbus::Result<Value> {
     Ok(json!(tries))
 }
 
+/// Every name on the bus that somebody owns, with the user of the owner.
+pub async fn names() -> zbus::Result<Value> {
+    let bus = zbus::Connection::system().await?;
+    let daemon = zbus::fdo::DBusProxy::new(&bus).await?;
+    let mut names = Vec::new();
+    for name in daemon.list_names().await? {
+        // One that is gone meanwhile has no owner any more.
+        let owner = daemon.get_connection_unix_user(name.inner().clone()).await;
+        if let (Ok(user), false) = (owner, name.starts_with(':')) {
+            names.push(json!([name.as_str(), user]));
+        }
+    }
+    Ok(json!(names))
+}
+
 async fn order<B: serde::Serialize + DynamicType>(bus: &zbus::Connection, method: &str, body: &B) -> String {
     let (name, path, interface) = MANAGER;
     match bus.call_method(Some(name), path, Some(interface), method, body).await {

@@ -247,6 +247,12 @@ pub fn fill(directory: &str, leave: u64) -> Value {
     }
 }
 
+/// Takes away what [`fill`] left.
+pub fn unfill(directory: &str) -> Value {
+    let path = Path::new(directory).join("attack-full");
+    json!({ "file": path, "came": word(fs::remove_file(&path)) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

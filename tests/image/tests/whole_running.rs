@@ -1,3 +1,0 @@
-//! Owns: (being written)
-//! Never: a mock.
-//! Called by: `scripts/test image`.
