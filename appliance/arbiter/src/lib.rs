@@ -14,6 +14,7 @@ pub mod input;
 pub mod ledger;
 pub mod outbox;
 pub mod receipts;
+pub mod relays;
 pub mod repeats;
 pub mod run;
 pub mod store;

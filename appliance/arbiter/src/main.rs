@@ -8,6 +8,7 @@ use parloir_arbiter::disk::Disk;
 use parloir_arbiter::documents::Documents;
 use parloir_arbiter::gate::{self, Pulse};
 use parloir_arbiter::input::Input;
+use parloir_arbiter::relays::Relays;
 use parloir_arbiter::run::{Arbiter, Parts};
 use parloir_arbiter::store::Store;
 use parloir_core::state::Floors;
@@ -27,6 +28,7 @@ const FLAGS: &[Flag] = &[
     Flag::or("--gate", "/run/parloir/gate.sock", "socket of parloir-gate"),
     Flag::or("--screen-user", "parloir-ui", "who may call Calls1 and Remote1"),
     Flag::or("--courier-user", "parloir-link", "who may call Courier1"),
+    Flag::optional("--relays", "file that says the policy's relays to parloir-peers"),
     Flag::switch("--bench-direct", "bench only: a grant may allow direct candidates"),
 ];
 /// Inputs that wait for the core.
@@ -37,6 +39,7 @@ struct Config {
     state: PathBuf,
     gate: PathBuf,
     users: Users,
+    relays: Option<PathBuf>,
     bench_direct: bool,
 }
 
@@ -47,6 +50,7 @@ impl Config {
             state: args.path("--state")?,
             gate: args.path("--gate")?,
             users: Users { screen: user(args, "--screen-user")?, courier: user(args, "--courier-user")? },
+            relays: args.optional("--relays").map(PathBuf::from),
             bench_direct: args.has("--bench-direct"),
         })
     }
@@ -95,7 +99,8 @@ async fn serve(config: &Config, core: State, documents: Documents, store: Store,
     let (inputs, queue) = mpsc::channel(QUEUE);
     let pulse = Pulse::default();
     let voice = bus::serve(config.users, inputs.clone()).await?;
-    let parts = Parts { core, documents, store, inputs: inputs.clone(), voice, pulse: pulse.clone(), boot };
+    let relays = Relays::new(config.relays.clone());
+    let parts = Parts { core, documents, store, inputs: inputs.clone(), voice, pulse: pulse.clone(), boot, relays };
     let mut arbiter = Arbiter::new(parts)?;
     arbiter.restore().await;
     tokio::spawn(gate::run(config.gate.clone(), pulse, inputs.clone()));

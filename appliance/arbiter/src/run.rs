@@ -10,6 +10,7 @@ use crate::input::{Fatal, Input, to_event};
 use crate::ledger::{Entry as Row, OpenVisit};
 use crate::outbox::{Matter, Outbox};
 use crate::receipts::{DISK_LIMIT, Receipts};
+use crate::relays::Relays;
 use crate::repeats::Repeats;
 use crate::store::{Store, StoreError};
 use crate::visit::Visit;
@@ -65,6 +66,8 @@ pub struct Parts {
     pub pulse: Pulse,
     /// `/proc/sys/kernel/random/boot_id`.
     pub boot: String,
+    /// For the firewall.
+    pub relays: Relays,
 }
 
 /// The owner of the core.
@@ -91,6 +94,7 @@ pub struct Arbiter {
     pub(crate) recorded: Option<Id>,
     pub(crate) receipts: Receipts,
     pub(crate) repeats: Repeats,
+    relays: Relays,
     stopping: Option<Instant>,
     revision: u64,
     /// The bus took no more signals: the screen was not told the last revision, or the courier not which call wants signalling.
@@ -127,6 +131,7 @@ impl Arbiter {
             recorded: None,
             receipts: Receipts::default(),
             repeats: Repeats::default(),
+            relays: parts.relays,
             stopping: None,
             revision: 0,
             view_unsaid: false,
@@ -140,6 +145,8 @@ impl Arbiter {
         if let Err(error) = self.take_up().await {
             tracing::warn!(%error, "nothing is taken up from an earlier run");
         }
+        // Without a kept policy too: what an earlier run of this boot wrote is not in force.
+        self.relays.keep(self.core.relays());
         let started = self.row("started", String::new(), format!("version={}", env!("CARGO_PKG_VERSION")));
         self.store.append(started);
     }
@@ -220,6 +227,7 @@ impl Arbiter {
     async fn turn(&mut self) -> Result<(), Fatal> {
         notify::watchdog();
         self.seal_waiting().await;
+        self.relays.keep(self.core.relays());
         if std::mem::take(&mut self.view_unsaid) {
             self.announce();
         }
@@ -389,6 +397,7 @@ impl Arbiter {
                 let admitted = effects.iter().any(admitted);
                 if refusal.is_none() && (admitted || !matches!(keep, Keep::Grant(_))) {
                     self.keep(&keep);
+                    self.relays.keep(self.core.relays());
                 }
             }
             for effect in effects {

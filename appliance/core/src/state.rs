@@ -161,6 +161,12 @@ impl State {
         self.next_due()
     }
 
+    /// The relays that the policy in force names; none before there is one.
+    #[must_use]
+    pub fn relays(&self) -> &[String] {
+        self.policy.as_ref().map_or(&[], |policy| &policy.relays)
+    }
+
     /// Wall time as far as it is believed.
     #[must_use]
     pub fn wall(&self, now: Now) -> Wall {

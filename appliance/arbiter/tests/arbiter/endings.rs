@@ -193,7 +193,7 @@ fn an_older_policy_is_refused_also_after_a_restart() {
     });
 }
 
-fn decode(base64url: &[u8]) -> Vec<u8> {
+pub fn decode(base64url: &[u8]) -> Vec<u8> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (mut out, mut group, mut bits) = (Vec::new(), 0_u32, 0);
     for c in base64url {

@@ -21,6 +21,7 @@ mod path;
 mod real_gate;
 mod receipts;
 mod refusals;
+mod relays;
 mod restarts;
 mod states;
 mod stored;
