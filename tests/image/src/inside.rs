@@ -3,6 +3,7 @@
 //! Called by: every test of a whole box, and `parloir-machine`.
 
 use std::io;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -24,8 +25,10 @@ const GRACE: Duration = Duration::from_secs(15);
 pub fn inside(test: &str, body: impl FnOnce() -> Result<(), Halt>) -> bool {
     if std::env::var(INSIDE).is_ok_and(|name| name == test) {
         end_with_the_outside();
-        if let Err(why) = body() {
-            panic!("{}", told(&why));
+        match body() {
+            Ok(()) => {}
+            Err(Halt::Stopped) => panic!("stopped: whoever started this has gone"),
+            Err(Halt::Failed(why)) => panic!("{why}"),
         }
         return true;
     }
@@ -36,20 +39,17 @@ pub fn inside(test: &str, body: impl FnOnce() -> Result<(), Halt>) -> bool {
     if let Err(why) = crate::tools::Built::find().map(drop).and_then(|()| clips(&cache()?)) {
         panic!("{why}");
     }
-    let status = again(test).and_then(|mut child| child.wait());
+    let status = again(test).and_then(|mut child| {
+        // Taken, or waiting would close it.
+        let life = child.stdin.take();
+        let status = child.wait();
+        drop(life);
+        status
+    });
     match status {
         Ok(status) if status.success() => true,
         Ok(status) => panic!("{test}, within the namespaces: {status}; its words are above"),
         Err(why) => panic!("unshare cannot be started: {why}"),
-    }
-}
-
-/// A halt in words.
-#[must_use]
-pub fn told(halt: &Halt) -> String {
-    match halt {
-        Halt::Stopped => "stopped".to_owned(),
-        Halt::Failed(why) => why.clone(),
     }
 }
 
@@ -63,7 +63,7 @@ fn again(test: &str) -> io::Result<std::process::Child> {
     } else {
         command.args(std::env::args_os().skip(1));
     }
-    command.env(INSIDE, test).stdin(Stdio::piped()).spawn()
+    command.env(INSIDE, test).stdin(Stdio::piped()).process_group(0).spawn()
 }
 
 /// When the outside is gone, so is its end of the pipe: after a grace for an orderly end this process ends, and with it, as the first
