@@ -2,6 +2,7 @@
 //! Never: part of the image; nothing that ships depends on it.
 //! Called by: `scripts/image boot` and `test`, the tests beside it.
 
+pub mod acts;
 pub mod boot;
 pub mod guest;
 pub mod inside;
@@ -9,6 +10,7 @@ pub mod machine;
 pub mod picture;
 pub mod probe;
 pub mod qmp;
+pub mod running;
 pub mod scene;
 pub mod story;
 pub mod talk;
