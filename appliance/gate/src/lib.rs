@@ -9,7 +9,7 @@
 //! | [`lease`] | the states of a lease, pure |
 //! | [`tickets`] | door key record and door tickets, by signature |
 //! | [`keys`] | serials of key motions; which of them is fresh consent |
-//! | [`doors`] | the remote, camera, microphone, lamp |
+//! | [`doors`] | the remote, camera, microphone, their switches, the lamp |
 //! | [`launch`] | the call process: started by a connection, killed by its cgroup |
 //! | [`socket`] | sequenced packets with fds; the clock; systemd |
 //! | `bench` | bench doors, with the feature of that name; the image build refuses it |

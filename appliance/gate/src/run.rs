@@ -35,6 +35,7 @@ struct Gate {
     /// The end for the call process that is to follow the one that dies.
     again: Option<OwnedFd>,
     state: State,
+    waiting: doors::Waiting,
     /// The last heartbeat, counted since the kernel's start.
     beat: u64,
 }
@@ -62,10 +63,8 @@ pub fn run(config: Config) -> Result<(), String> {
 /// The control group of the call process cannot be killed.
 pub fn shut(config: &Config) -> Result<(), String> {
     doors::shut(config);
-    kill_slice(&config.call_slice).map_err(|e| format!("{}: {e}", config.call_slice.display()))?;
     // A lamp that fails here is told in the journal, and opens no door later.
-    let _ = doors::light(config, false);
-    Ok(())
+    kill_slice(config).inspect(|()| drop(doors::light(config, false)))
 }
 
 impl Gate {
@@ -74,13 +73,13 @@ impl Gate {
         stop.thread_block().map_err(|e| format!("signals: {e}"))?;
         let signals = SignalFd::with_flags(&stop, SfdFlags::all()).map_err(|e| format!("signals: {e}"))?;
         let tickets = Tickets::load(&config)?;
-        let listener = socket::serve(&config.socket, config.arbiter_uid);
-        let listener = listener.map_err(|e| format!("{}: {e}", config.socket.display()))?;
+        let listener = socket::serve(&config.socket, config.arbiter_uid).map_err(|e| format!("{:?}: {e}", config.socket))?;
         let remotes = config.remotes.iter().map(|path| (path.clone(), None));
         #[cfg(feature = "bench")]
         let remotes = remotes.chain(config.bench.bind_remote()?);
-        let (remotes, keys, state, call, again, beat) = (remotes.collect(), Keys::default(), State::Shut, None, None, 0);
-        Ok(Self { config, tickets, keys, listener, signals, stopping: false, remotes, arbiter: None, call, again, state, beat })
+        let (remotes, keys, state, arbiter, call) = (remotes.collect(), Keys::default(), State::Shut, None, None);
+        let (again, waiting, stopping, beat) = (None, None, false, 0);
+        Ok(Self { config, tickets, keys, listener, signals, stopping, remotes, arbiter, call, again, state, waiting, beat })
     }
 
     /// Until something may be ready; while a lease lives the clock is looked at 50 times a second, so that no arithmetic of
@@ -100,10 +99,8 @@ impl Gate {
     fn turn(&mut self) {
         self.tick();
         self.stopping |= matches!(self.signals.read_signal(), Ok(Some(_)));
-        for motion in doors::read_keys(&mut self.remotes) {
-            let press = self.keys.stamp(motion, now());
-            self.tell(&FromGate::Key(press));
-        }
+        let keys = doors::read_keys(&mut self.remotes).into_iter().map(|motion| FromGate::Key(self.keys.stamp(motion, now())));
+        keys.collect::<Vec<_>>().iter().for_each(|key| self.tell(key));
         self.hear();
         if self.call.as_ref().is_some_and(|call| !socket::ready(&call.start).is_empty()) {
             self.step(Event::CallEnded);
@@ -126,11 +123,15 @@ impl Gate {
         self.step(over.map_or(Event::Tick, Event::Stop));
         if self.state.dying() {
             match &self.call {
-                Some(call) if !call.dead() => call.kill(),
+                Some(call) if !call.dead(&self.config) => call.kill(&self.config),
                 Some(_) | None => self.step(Event::CallDead),
             }
         }
-        self.follow();
+        let next = self.again.take_if(|_| matches!(self.state, State::Gone(..)));
+        if let (State::Gone(run, _), Some(end)) = (self.state, next) {
+            let done = self.launch(run.lease, &end).map(|()| self.step(Event::Restarted));
+            done.unwrap_or_else(|why| self.tell(&FromGate::Refused { lease: run.lease, why }));
+        }
         if now / BEAT_NS > self.beat {
             self.beat = now / BEAT_NS;
             self.tell(&FromGate::Heartbeat { count: self.beat });
@@ -142,15 +143,16 @@ impl Gate {
     fn step(&mut self, event: Event) {
         let (old, at_ns) = (self.state, now());
         self.state = old.step(event, at_ns);
+        self.open_doors(at_ns);
         if self.state == old {
             return;
         }
         if self.state.dying() {
-            self.call.iter().for_each(Call::kill);
+            self.call.iter().for_each(|call| call.kill(&self.config));
             doors::shut(&self.config);
         }
         if matches!(self.state, State::Shut | State::Gone(..)) {
-            self.call = None;
+            (self.call, self.waiting) = (None, None);
             let _ = doors::light(&self.config, false);
         }
         match (old, self.state) {
@@ -181,8 +183,10 @@ impl Gate {
             return say!(4, "connection of user {uid} refused: one is served, of user {}", self.config.arbiter_uid);
         }
         self.arbiter = Some((arbiter, now()));
-        let revision = self.tickets.kept.map_or(0, |record| record.revision);
-        self.tell(&FromGate::Hello { device: self.config.device, revision });
+        self.tell(&FromGate::Hello {
+            device: self.config.device,
+            revision: self.tickets.kept.map_or(0, |record| record.revision),
+        });
     }
 
     /// One message of the arbiter: done or refused.
@@ -197,8 +201,7 @@ impl Gate {
         let (lease, done) = match (ToGate::decode(&bytes[..len]), fds.as_slice()) {
             (Ok(ToGate::Heartbeat { .. }), []) => return *heard = now(),
             (Ok(ToGate::DoorRecord { record }), []) => {
-                let kept = self.tickets.keep(&self.config, &record);
-                ([0; 16], kept.map(|revision| self.tell(&FromGate::RecordKept { revision })))
+                ([0; 16], self.tickets.keep(&self.config, &record).map(|revision| self.tell(&FromGate::RecordKept { revision })))
             }
             (Ok(ToGate::Prepare { lease, serial }), [end]) if lease != [0; 16] => (lease, self.prepare(lease, serial, end)),
             (Ok(ToGate::Open { ticket }), []) => (self.state.lease().unwrap_or_default(), self.open(&ticket)),
@@ -216,15 +219,12 @@ impl Gate {
         let mut nonce = [0; 16];
         // random(4): since Linux 5.6 it waits for the pool's first seed and never again, as getrandom(2) does.
         std::fs::File::open("/dev/random").and_then(|mut f| f.read_exact(&mut nonce)).map_err(|_| GateRefusal::NoCall)?;
-        self.launch(lease, end)?;
-        self.step(Event::Started { lease, nonce, pressed });
-        Ok(())
+        self.launch(lease, end).map(|()| self.step(Event::Started { lease, nonce, pressed }))
     }
 
     fn open(&mut self, ticket: &[u8; ticket::SIZE]) -> Result<(), GateRefusal> {
-        let ticket = self.tickets.check(self.config.device, ticket, self.state, now())?;
-        let ns = u64::from(ticket.longest_run_s) * 1000 * MS;
-        self.open_doors(ticket.media, Event::Admitted { media: ticket.media, ns })
+        let ticket = self.tickets.check(self.config.device, ticket, self.state, now());
+        ticket.map(|t| self.step(Event::Admitted { media: t.media, ns: u64::from(t.longest_run_s) * 1000 * MS }))
     }
 
     /// Ends the call process of a lease, also one that only seems to live (stopped, caught in a loop); with `again` the next one
@@ -236,24 +236,18 @@ impl Gate {
         Ok(())
     }
 
-    /// The next call process, once none lives.
-    fn follow(&mut self) {
-        let State::Gone(run, _) = self.state else { return };
-        let Some(end) = self.again.take() else { return };
-        let done = self.launch(run.lease, &end).and_then(|()| self.open_doors(run.media, Event::Restarted));
-        done.unwrap_or_else(|why| self.tell(&FromGate::Refused { lease: run.lease, why }));
+    /// Opens what is to be open and is not yet, at every step until all of it is; what cannot be opened ends the lease.
+    fn open_doors(&mut self, now: u64) {
+        let (State::Open(Run { lease, media, .. }), Some(call)) = (self.state, &self.call) else { return };
+        if let Err(e) = doors::open(&self.config, media, &mut self.waiting, call, now) {
+            say!(3, "doors {media:#04b}: {e}; the lease ends");
+            self.step(Event::Stop(ShutReason::CallEnded));
+            self.tell(&FromGate::Refused { lease, why: GateRefusal::NoDevice });
+        }
     }
 
     fn launch(&mut self, lease: Id, end: &OwnedFd) -> Result<(), GateRefusal> {
         self.call = Call::start(&self.config, lease, end).inspect_err(|e| say!(4, "no call process: {e}")).ok();
         must(self.call.is_some(), GateRefusal::NoCall)
-    }
-
-    /// Opens the doors, or ends the lease.
-    fn open_doors(&mut self, media: u8, opened: Event) -> Result<(), GateRefusal> {
-        let call = self.call.as_ref().ok_or(GateRefusal::NoCall)?;
-        let done = doors::open(&self.config, media, call).inspect_err(|e| say!(3, "doors {media:#04b}: {e}; the lease ends"));
-        self.step(if done.is_ok() { opened } else { Event::Stop(ShutReason::CallEnded) });
-        done.map_err(|_| GateRefusal::NoDevice)
     }
 }

@@ -5,8 +5,7 @@
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::{PermissionsExt, chown};
-use std::path::Path;
-use std::{fs, io};
+use std::{fs, io, path::Path};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{self, AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType};
@@ -38,8 +37,7 @@ pub fn serve(path: &Path, uid: u32) -> io::Result<OwnedFd> {
     socket::bind(fd.as_raw_fd(), &socket::UnixAddr::new(path)?)?;
     let mode = if chown(path, Some(uid), None).is_ok() { 0o600 } else { 0o666 };
     fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
-    socket::listen(&fd, socket::Backlog::new(4)?)?;
-    Ok(fd)
+    Ok(socket::listen(&fd, socket::Backlog::new(4)?).map(|()| fd)?)
 }
 
 /// The next connection and the user at its other end.
@@ -56,8 +54,7 @@ pub fn accept(listener: &OwnedFd) -> io::Result<(OwnedFd, u32)> {
 /// Nobody listens, or too many wait.
 pub fn dial(path: &Path) -> io::Result<OwnedFd> {
     let fd = socket::socket(AddressFamily::Unix, SockType::SeqPacket, FLAGS, None)?;
-    socket::connect(fd.as_raw_fd(), &socket::UnixAddr::new(path)?)?;
-    Ok(fd)
+    Ok(socket::connect(fd.as_raw_fd(), &socket::UnixAddr::new(path)?).map(|()| fd)?)
 }
 
 /// Never blocks: a peer that does not read is a peer that is gone.
@@ -67,8 +64,7 @@ pub fn dial(path: &Path) -> io::Result<OwnedFd> {
 pub fn send(fd: &OwnedFd, bytes: &[u8], beside: &[RawFd]) -> io::Result<()> {
     let rights = [ControlMessage::ScmRights(beside)];
     let control = if beside.is_empty() { &[][..] } else { &rights[..] };
-    socket::sendmsg::<()>(fd.as_raw_fd(), &[IoSlice::new(bytes)], control, MsgFlags::MSG_NOSIGNAL, None)?;
-    Ok(())
+    Ok(socket::sendmsg::<()>(fd.as_raw_fd(), &[IoSlice::new(bytes)], control, MsgFlags::MSG_NOSIGNAL, None).map(drop)?)
 }
 
 /// One message: its length, 0 for a hang-up, and every fd beside it; what the caller does not want closes when it is dropped.

@@ -2,12 +2,10 @@
 //! Never: opens anything, or takes a word of the arbiter for it.
 //! Called by: run. Ed25519 as in RFC 8032, strict: no weak keys, no malleable signatures.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::path::Path;
+use std::{fs, io, path::Path};
 
 use ed25519_dalek::{Signature, VerifyingKey};
-use parloir_wire::door_record::{self, DoorRecord};
+use parloir_wire::door_record::{self, CONTEXT as DOOR_RECORD, DoorRecord};
 use parloir_wire::ticket::{self, Kind, Ticket};
 use parloir_wire::{Id, gate::GateRefusal};
 
@@ -29,8 +27,7 @@ impl Tickets {
     /// The root keys are unreadable or not `1 <= k <= n <= 3` distinct keys; in words.
     pub fn load(config: &Config) -> Result<Self, String> {
         let roots = fs::read(&config.roots).map_err(|e| format!("root keys {}: {e}", config.roots.display()))?;
-        let mut tickets =
-            parse_roots(&roots).ok_or("root keys: not bytes k and n, then n distinct Ed25519 keys, 1 <= k <= n <= 3")?;
+        let mut tickets = parse_roots(&roots).ok_or("root keys: not k, n and n distinct Ed25519 keys, 1 <= k <= n <= 3")?;
         if let Some(old) = fs::read(config.state.join("door-record")).ok().and_then(|bytes| bytes.try_into().ok()) {
             tickets.kept = DoorRecord::parse(&old).ok().map(|(record, ..)| record).filter(|record| record.site == config.site);
             tickets.door = tickets.verify(config, &old).ok().map(|(_, door)| door);
@@ -56,8 +53,7 @@ impl Tickets {
     fn verify(&self, config: &Config, bytes: &[u8; door_record::SIZE]) -> Result<(DoorRecord, VerifyingKey), GateRefusal> {
         let (record, body, signatures) = DoorRecord::parse(bytes).map_err(|_| GateRefusal::RecordSignature)?;
         let signed = signatures.iter().enumerate().filter_map(|(slot, signature)| Some((slot, signature.as_ref()?)));
-        let good =
-            |(slot, by): (usize, _)| self.roots.get(slot).is_some_and(|root| verifies(root, door_record::CONTEXT, &body, by));
+        let good = |(slot, by): (usize, _)| self.roots.get(slot).is_some_and(|key| verifies(key, DOOR_RECORD, &body, by));
         let enough = signed.clone().all(good) && signed.count() >= self.quorum && record.site == config.site;
         let door = public_key(&record.door_key).filter(|_| enough).ok_or(GateRefusal::RecordSignature)?;
         Ok((record, door))
@@ -107,9 +103,9 @@ fn parse_roots(bytes: &[u8]) -> Option<Tickets> {
 /// Whole or not at all, whatever moment the power goes.
 fn persist(directory: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = directory.join("door-record.new");
-    let mut file = File::create(&new)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
+    fs::write(&new, bytes)?;
+    // fsync(2) is of the file, whichever descriptor asks for it.
+    fs::File::open(&new)?.sync_all()?;
     fs::rename(&new, directory.join("door-record"))?;
-    File::open(directory)?.sync_all()
+    fs::File::open(directory)?.sync_all()
 }

@@ -12,7 +12,7 @@ const ID: &str = "00112233445566778899aabbccddeeff";
 
 #[test]
 fn refusals_name_the_flag() {
-    let good = format!("--device {ID} --site {ID} --arbiter-uid 7");
+    let good = format!("--device {ID} --site {ID} --arbiter-uid 7 --call-uid 8");
     let config = parse(good.split(' ').map(str::to_owned)).expect("good");
     assert_eq!((config.device[0], config.device[15], config.arbiter_uid), (0, 0xff, 7));
     assert_eq!(refusal(""), "--device is needed: 32 hexadecimal digits, not ''");
@@ -22,7 +22,12 @@ fn refusals_name_the_flag() {
     assert!(refusal("--device +0112233445566778899aabbccddeef").starts_with("--device is needed"));
     assert_eq!(refusal("--site"), "--site needs a value");
     assert!(refusal(&format!("{good} --arbiter-uid root")).ends_with("not 'root'"));
-    assert!(refusal(&format!("{good} --camera-node /dev/video0")).starts_with("--call-uid is needed"));
+    assert!(refusal(&format!("--device {ID} --site {ID} --arbiter-uid 7")).starts_with("--call-uid is needed"));
+    assert!(refusal(&format!("{good} --call-uid nobody")).starts_with("--call-uid is needed"));
     assert!(refusal(&format!("{good} --site {ID}{ID}")).contains("--site"));
+    for half in ["/sys/a", "/sys/a,1", "/sys/a,1,/sys/b", "/sys/a,1,/sys/b,0,/sys/c"] {
+        let why = refusal(&format!("{good} --camera-switch {half}"));
+        assert!(why.starts_with("a switch is PATH,VALUE,PATH,VALUE, to open and to shut"), "{why}");
+    }
     assert!(refusal(&format!("{good} --no-ticket yes")).contains("unknown flag --no-ticket"));
 }

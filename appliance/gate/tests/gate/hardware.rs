@@ -63,6 +63,7 @@ fn a_door_that_fails_shuts_all_and_ends_the_lease() {
     let arbiter = world.ready_arbiter();
     let nonce = world.prepare(&arbiter);
     arbiter.send(&world.sign(&world.ticket(nonce)));
+    arbiter.opened();
     assert_refused_and_ended(&arbiter);
     assert_eq!(owner(&world.dir.join("video0")), (own_uid(), 0o600), "the camera had been given; it is taken back");
 }

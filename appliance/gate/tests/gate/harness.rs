@@ -50,7 +50,7 @@ pub struct World {
     pub dir: PathBuf,
     pub roots: Vec<SigningKey>,
     pub door: SigningKey,
-    setup: Setup,
+    pub setup: Setup,
     gate: Child,
     reports: UnixDatagram,
     /// What gate tells systemd.
@@ -301,6 +301,9 @@ fn spawn_gate(dir: &Path, setup: &Setup) -> Child {
     command.args(["--device", &hex(DEVICE), "--site", &hex(SITE), "--roots", &path("roots.bin"), "--state", &path("state")]);
     command.args(["--socket", &path("gate.sock"), "--call-socket", &path("call.sock"), "--call-slice", &path("slice")]);
     command.args(["--arbiter-uid", &setup.arbiter_uid.unwrap_or_else(own_uid).to_string()]);
+    if !setup.extra.iter().any(|word| word == "--call-uid") {
+        command.args(["--call-uid", &own_uid().to_string()]);
+    }
     command.args(["--bench-remote", &path("remote")]).env("NOTIFY_SOCKET", dir.join("notices"));
     if setup.extra.is_empty() {
         command.args(["--bench-camera", &path("camera.y4m"), "--bench-microphone", &path("microphone.wav")]);

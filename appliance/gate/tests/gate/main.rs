@@ -13,5 +13,6 @@ mod hostile;
 mod records;
 mod relaunch;
 mod size;
+mod switches;
 mod table;
 mod tickets;

@@ -122,7 +122,8 @@ fn gate_does_not_start_on_root_keys_that_are_no_quorum() {
         std::fs::write(&path, bytes).expect("roots");
         let id = "00112233445566778899aabbccddeeff";
         let roots = path.display().to_string();
-        let words = ["--device", id, "--site", id, "--arbiter-uid", "7", "--roots", &roots, "--state", "/nowhere"];
+        let words =
+            ["--device", id, "--site", id, "--arbiter-uid", "7", "--call-uid", "8", "--roots", &roots, "--state", "/nowhere"];
         Tickets::load(&parse(words.iter().map(|word| (*word).to_owned())).expect("config")).is_ok()
     };
     assert!(load(file(2, 3, &keys[..3])) && load(file(1, 1, &keys[..1])) && load(file(3, 3, &keys[1..])));
