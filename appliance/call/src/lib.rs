@@ -7,6 +7,7 @@
 //! | [`run`] | the one loop |
 //! | [`lease`] | its sockets |
 //! | [`plan`], [`sdp`], [`quality`], [`watchdog`], [`verify`] | pure decisions |
+//! | [`devices`] | the board's devices, and which mode of a camera |
 //! | [`camera`] | the bench's clips |
 //! | [`pipeline`] | GStreamer, and the only place with element names |
 //! | [`events`] | what the pipeline's threads tell the loop |
@@ -15,6 +16,7 @@
 
 pub mod attempt;
 pub mod camera;
+pub mod devices;
 pub mod events;
 pub mod lease;
 pub mod pipeline;

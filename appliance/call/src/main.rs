@@ -1,28 +1,32 @@
 //! Owns: the order in which a call process begins: sandbox, log, GStreamer, loop.
-//! Never: takes arguments in a visit; fd 3 is the start connection.
+//! Never: takes more than the names of the board's devices; fd 3 is the start connection.
 //! Called by: gate, by way of the accepting socket unit or the bench's supervisor.
 #![allow(unsafe_code, reason = "fd 3 is ours by the contract of the start, and the kernel knows it only as a number; mallopt(3)")]
 
+use parloir_call::devices::{Devices, FLAGS};
 use parloir_call::sandbox::Files;
 use parloir_call::{attempt, pipeline, run, sandbox};
+use parloir_shell::args::{Args, Flag};
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::ExitCode;
 
 /// The start connection, `sd_listen_fds(3)`'s first.
 const START: i32 = 3;
-const ABOUT: &str = "parloir-call: one visit's media; started by gate with fd 3
-  --registry   build the plugin registry that GST_REGISTRY names (at image build, outside the sandbox)
-  --probe      enter the sandbox, start every element once, try what the sandbox forbids, print ok
-  --help       this text";
+const ABOUT: &str = "one visit's media; started by gate with fd 3 (the first descriptor of the accepting socket unit)";
+const ACTS: [Flag; 2] = [
+    Flag::switch("--registry", "build the plugin registry that GST_REGISTRY names (at image build, outside the sandbox)"),
+    Flag::switch("--probe", "enter the sandbox, start every element once, try what the sandbox forbids, print ok"),
+];
 
 fn main() -> ExitCode {
     keep_one_heap();
-    let word = std::env::args().nth(1);
-    if word.as_deref() == Some("--registry") {
+    let args = Args::from_command_line("parloir-call", ABOUT, &[&ACTS[..], &FLAGS].concat());
+    if args.has("--registry") {
         return finish(pipeline::init().map_err(|e| e.to_string()).and_then(|()| open_registry().map_err(|e| e.to_string())));
     }
-    let entered = sandbox::enter();
+    let devices = Devices::read(&args);
+    let entered = sandbox::enter(&devices);
     parloir_shell::log::init("call");
     match entered {
         Ok(Files::Closed) => {}
@@ -32,18 +36,7 @@ fn main() -> ExitCode {
     if let Err(e) = pipeline::init() {
         return finish(Err(e));
     }
-    match word.as_deref() {
-        None => visit(),
-        Some("--probe") => attempt::probe(),
-        Some("--help") => {
-            println!("{ABOUT}");
-            ExitCode::SUCCESS
-        }
-        Some(_) => {
-            eprintln!("{ABOUT}");
-            ExitCode::from(2)
-        }
-    }
+    if args.has("--probe") { attempt::probe() } else { visit(devices) }
 }
 
 /// Each session brings some twenty threads, and an arena for each of them would keep megabytes of its pictures after it: about 5 MB a
@@ -73,10 +66,11 @@ fn finish<E: std::fmt::Display>(result: Result<(), E>) -> ExitCode {
     }
 }
 
-fn visit() -> ExitCode {
+fn visit(devices: Devices) -> ExitCode {
     // SAFETY: the starter puts the start connection at fd 3, and nothing in this process has touched that number before.
     let start = unsafe { OwnedFd::from_raw_fd(START) };
-    let Err(e) = run::run(start);
+    let Err(e) = run::run(start, devices);
+    parloir_shell::notify::stopping();
     if e.is_end() {
         tracing::info!("{e}");
         return ExitCode::SUCCESS;

@@ -46,7 +46,7 @@ impl core::fmt::Debug for RelayUri {
     }
 }
 
-/// Largest picture.
+/// Largest picture, each way: what is sent, and what the far side is asked to keep to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PictureLimits {
     /// Pixels, even.
@@ -70,6 +70,15 @@ pub struct Rates {
     pub audio: u32,
 }
 
+impl PictureLimits {
+    /// A box whose board asks for so little has no computing power for the best of Opus either; its encoder at full complexity costs more
+    /// than these pictures (ADR 18).
+    #[must_use]
+    pub const fn of_a_weak_box(&self) -> bool {
+        self.width as u32 * self.height as u32 * (self.fps as u32) < 320 * 240 * 30
+    }
+}
+
 impl Default for PictureLimits {
     fn default() -> Self {
         Self { width: 1280, height: 720, fps: 30 }
@@ -85,7 +94,7 @@ impl Default for Rates {
 /// Why a plan cannot be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    /// Too small (Q3), too large, or odd.
+    /// Too small, too large, or odd. The floor is that of a board that can do no more (ADR 18), not that of the ladder (Q3).
     #[error("plan: a picture outside 320x180 to 1920x1080 at 10 to 60 frames a second [org.parloir.Error.Plan]")]
     Picture,
     /// Not min <= start <= max, or absurd.

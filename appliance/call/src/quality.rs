@@ -26,9 +26,13 @@ pub struct Rung {
     pub kbps: u32,
 }
 
-/// Part of the plan's height (in 1/12), frame rate limit, and the encoder's bit rate below which the next step is taken, kbit/s.
-/// 720p, 540p, 360p, 240p at full rate, then 240p at 20. Below the last: sound only.
+/// Part of the plan's height (in 1/12), frame rate limit, and the encoder's bit rate below which the next step is taken, kbit/s; this for a plan of
+/// 720p at 30: 720p, 540p, 360p, 240p at full rate, then 240p at 20. Below the last: sound only.
 const LADDER: [(u32, u8, u32); 5] = [(12, 60, 600), (9, 60, 330), (6, 60, 160), (4, 60, 100), (4, 20, 60)];
+/// No step is lower than this many lines (320x240 of a camera that is 4:3, 426x240 of one that is 16:9), unless the plan itself is.
+const FLOOR_HEIGHT: u16 = 240;
+/// No picture is worth sending below this, kbit/s.
+const LEAST_KBPS: u32 = 40;
 /// Going up a step needs this much more than what would keep it, in percent: no flapping.
 const UP_PERCENT: u32 = 125;
 /// Header and retransmission share of the estimate that video may not use, in percent.
@@ -75,13 +79,8 @@ impl Ladder {
 
     fn now(&self, kbps: u32) -> Video {
         let Some((twelfths, fps, _)) = LADDER.get(self.step) else { return Video::SoundOnly };
-        let scale = |n: u16| u16::try_from(u32::from(n) * twelfths / 12).unwrap_or(n) & !1;
-        Video::Pictures(Rung {
-            width: scale(self.limits.width),
-            height: scale(self.limits.height),
-            fps: self.limits.fps.min(*fps),
-            kbps,
-        })
+        let (width, height) = scaled(self.limits, *twelfths);
+        Video::Pictures(Rung { width, height, fps: self.limits.fps.min(*fps), kbps })
     }
 
     fn usable(&self, estimate_kbps: u32) -> u32 {
@@ -91,8 +90,26 @@ impl Ladder {
 
     /// The first step whose threshold `kbps` meets with this margin.
     fn lowest_fitting(&self, kbps: u32, percent: u32) -> usize {
-        LADDER.iter().position(|(_, _, floor)| kbps * 100 >= floor * percent).unwrap_or(LADDER.len())
+        LADDER.iter().position(|step| kbps * 100 >= floor_kbps(self.limits, *step) * percent).unwrap_or(LADDER.len())
     }
+}
+
+/// A step's size under a plan, even, with the plan's shape, and never below the floor.
+fn scaled(limits: PictureLimits, twelfths: u32) -> (u16, u16) {
+    let (width, height) = (u32::from(limits.width), u32::from(limits.height));
+    let lines = (height * twelfths / 12).max(FLOOR_HEIGHT.into()).min(height);
+    let even = |n: u32, most: u16| u16::try_from(n).unwrap_or(most) & !1;
+    (even(width * lines / height.max(1), limits.width), even(lines, limits.height))
+}
+
+/// What the step asks for under this plan: its share of the table's figure by the pixels that it sends in a second.
+fn floor_kbps(limits: PictureLimits, (twelfths, fps, kbps): (u32, u8, u32)) -> u32 {
+    let pixels = |limits: PictureLimits| {
+        let (width, height) = scaled(limits, twelfths);
+        u64::from(width) * u64::from(height) * u64::from(limits.fps.min(fps))
+    };
+    let share = u64::from(kbps) * pixels(limits) / pixels(PictureLimits::default()).max(1);
+    u32::try_from(share).unwrap_or(kbps).max(LEAST_KBPS)
 }
 
 #[cfg(test)]
@@ -138,6 +155,22 @@ mod tests {
                 assert!(r.kbps + 32 <= estimate.max(1), "{estimate}: {r:?} sends more than the link carries");
             }
         }
+    }
+
+    // Before: half of 640x360 was 320x180, and a box with little computing power fell to 160x90.
+    #[test]
+    fn a_small_plan_keeps_to_the_floor_and_one_below_it_has_one_step() {
+        let small = |width, height, fps| PictureLimits { width, height, fps };
+        let rates = Rates { min: 50, start: 240, max: 300, audio: 32 };
+        let falling = |limits| {
+            let mut l = Ladder::new(limits, rates);
+            let mut seen: Vec<_> = (0..500).rev().map(|e| size(l.follow(e))).collect();
+            seen.dedup();
+            seen
+        };
+        assert_eq!(falling(small(640, 360, 30)), [(640, 360, 30), (480, 270, 30), (426, 240, 30), (426, 240, 20), (0, 0, 0)]);
+        assert_eq!(falling(small(320, 240, 20)), [(320, 240, 20), (0, 0, 0)]);
+        assert_eq!(falling(small(320, 180, 10)), [(320, 180, 10), (0, 0, 0)]);
     }
 
     #[test]

@@ -2,16 +2,17 @@
 //! Never: decodes, judges a certificate, or outlives its lease.
 //! Called by: main.
 
+use crate::devices::Devices;
 use crate::events::{CAPTURE, Event, Events, Offer};
 use crate::lease::{LeaseError, Socket};
-use crate::pipeline::{Capture, Identity, Pipeline, PipelineError, Screen, Source};
+use crate::pipeline::{Camera, Capture, Identity, Microphone, Pipeline, PipelineError, Screen};
 use crate::plan::{self, Settings};
 use crate::quality::{Ladder, Video};
 use crate::sdp;
 use crate::watchdog::{Turn, Watchdog};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use parloir_frames::FrameSender;
-use parloir_shell::{BootTime, memfd};
+use parloir_shell::{BootTime, memfd, notify};
 use parloir_wire::lease::{Fact, Progress, ToCall, Trouble};
 use parloir_wire::signal::Signal;
 use parloir_wire::start::Start;
@@ -19,6 +20,7 @@ use parloir_wire::{CAMERA, Id, MICROPHONE};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 /// Most bytes of a certificate with its key.
 const MAX_PEM: u64 = 16 * 1024;
@@ -55,14 +57,17 @@ impl RunError {
 ///
 /// # Errors
 /// Always: [`RunError::is_end`] tells the end of the lease from a fault.
-pub fn run(start: OwnedFd) -> Result<std::convert::Infallible, RunError> {
+pub fn run(start: OwnedFd, devices: Devices) -> Result<std::convert::Infallible, RunError> {
     let start = Socket::new(start, "start connection");
     let events = Events::new()?;
-    let (lease, arbiter) = begin(&start)?;
+    notify::ready();
+    let mut alive = Alive::new();
+    let (lease, arbiter) = begin(&start, &mut alive)?;
     let screen = Screen::default();
-    let capture = Capture::build(&screen, &events.post(CAPTURE))?;
+    let capture = Capture::build(devices, &screen, &events.post(CAPTURE))?;
     let mut visit = Visit::new(lease, arbiter, events, screen, capture);
     loop {
+        alive.tell(Instant::now());
         visit.wait(&start)?;
         while let Some((message, fd)) = start.next_start()? {
             visit.door(message, fd)?;
@@ -79,16 +84,37 @@ pub fn run(start: OwnedFd) -> Result<std::convert::Infallible, RunError> {
 }
 
 /// Waits for the first message of gate.
-fn begin(start: &Socket) -> Result<(Id, Socket), RunError> {
+fn begin(start: &Socket, alive: &mut Alive) -> Result<(Id, Socket), RunError> {
     loop {
+        alive.tell(Instant::now());
         let mut fds = [PollFd::new(start.fd(), PollFlags::POLLIN)];
-        let _ = poll(&mut fds, PollTimeout::NONE);
+        let _ = poll(&mut fds, PollTimeout::from(TICK_MS));
         match start.next_start()? {
             Some((Start::Begin { lease }, Some(fd))) => return Ok((lease, Socket::new(fd, "arbiter's socket"))),
             Some(_) => {
                 return Err(LeaseError::Descriptors("start connection: does not begin with Begin and its descriptor").into());
             }
             None => {}
+        }
+    }
+}
+
+/// The service manager's watchdog, petted by the loop and by nothing else: a loop that hangs is seen.
+struct Alive {
+    every: Option<Duration>,
+    told: Option<Instant>,
+}
+
+impl Alive {
+    fn new() -> Self {
+        Self { every: notify::watchdog_every(), told: None }
+    }
+    fn tell(&mut self, now: Instant) {
+        // A tick before it is due, since the next look is a tick later.
+        let due = |every: Duration| self.told.is_none_or(|told| now - told + Duration::from_millis(TICK_MS.into()) >= every);
+        if self.every.is_some_and(due) {
+            self.told = Some(now);
+            notify::watchdog();
         }
     }
 }
@@ -104,6 +130,8 @@ struct Visit {
     screen: Screen,
     identity: Option<Identity>,
     capture: Capture,
+    /// The door to the board's camera is open, and there was no plan yet.
+    camera_waits: bool,
     /// The session that there is now.
     pipeline: Option<Pipeline>,
     /// Of the session; grows with each re-call. [`CAPTURE`] before the first.
@@ -147,6 +175,7 @@ impl Visit {
             screen,
             identity: None,
             capture,
+            camera_waits: false,
             pipeline: None,
             number: CAPTURE,
             settings: None,
@@ -189,14 +218,29 @@ impl Visit {
         let Start::Door { media } = message else {
             return Err(LeaseError::Descriptors("start connection: only doors may follow Begin").into());
         };
-        let source = fd.map_or(Source::Device, Source::Clip);
-        let (what, opened) = match media {
-            CAMERA => (Trouble::Camera, self.capture.open_camera(source)),
-            MICROPHONE => (Trouble::Microphone, self.capture.open_microphone(source)),
+        match media {
+            CAMERA => match fd {
+                Some(clip) => self.check(Trouble::Camera, self.capture.open_camera(Camera::Clip(clip))),
+                None => {
+                    self.camera_waits = true;
+                    self.open_camera();
+                }
+            },
+            MICROPHONE => {
+                let source = fd.map_or(Microphone::Device, Microphone::Clip);
+                self.check(Trouble::Microphone, self.capture.open_microphone(source));
+            }
             _ => return Err(LeaseError::Descriptors("start connection: a door of unknown media").into()),
-        };
-        self.check(what, opened);
+        }
         Ok(())
+    }
+
+    /// The board's camera, once its door is open and the plan has said which picture it is to give.
+    fn open_camera(&mut self) {
+        if let (true, Some(settings)) = (self.camera_waits, &self.settings) {
+            self.camera_waits = false;
+            self.check(Trouble::Camera, self.capture.open_camera(Camera::Device(settings.picture)));
+        }
     }
 
     fn order(&mut self, order: ToCall, fd: Option<OwnedFd>) -> Result<(), RunError> {
@@ -289,6 +333,7 @@ impl Visit {
                 }
                 self.ladder = Ladder::new(settings.picture, settings.rates);
                 self.settings = Some(settings);
+                self.open_camera();
                 self.connect();
             }
             Err(e) => self.trouble(Trouble::Pipeline, e.to_string()),
@@ -308,7 +353,7 @@ impl Visit {
     fn offer(&mut self, offer: &Offer) {
         let (Some(pipeline), Some(settings), Some(identity)) = (&self.pipeline, &self.settings, &self.identity) else { return };
         let text = offer.sdp().as_text().unwrap_or_default();
-        match sdp::finish_offer(&text, &identity.fingerprint, settings.rates.start) {
+        match sdp::finish_offer(&text, &identity.fingerprint, settings.picture, settings.rates) {
             Ok(sdp) => {
                 let generation = settings.generation;
                 pipeline.gather(offer);

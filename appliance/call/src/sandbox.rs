@@ -6,6 +6,7 @@
 //! netlink (libnice asks for addresses), datagram sockets for the C library's interface names, and the devices of an open door. There is no program to start, no
 //! file to write, no bus to reach: stream sockets of the UNIX family are refused.
 
+use crate::devices::Devices;
 use landlock::{
     ABI, Access, AccessFs, AccessNet, BitFlags, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset, RulesetAttr,
     RulesetCreatedAttr, RulesetStatus, Scope,
@@ -15,7 +16,7 @@ use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Len, SeccompCmpOp as Is, SeccompCondition as If, SeccompFilter, SeccompRule,
 };
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Read by the dynamic linker, GStreamer, OpenSSL, the resolver (a relay may have a name) and ALSA.
 const READABLE: &[&str] = &[
@@ -39,6 +40,8 @@ const READABLE: &[&str] = &[
     "/proc/sys/crypto",
     "/sys/devices/system",
 ];
+/// ALSA's nodes.
+const SOUND: &str = "/dev/snd";
 /// Ports of TURN over TCP and TLS (RFC 8656), and the one that firewalls leave open.
 const RELAY_PORTS: &[u16] = &[443, 3478, 5349];
 /// TTY requests that would put keys into another process's terminal (`ioctl_tty(2)`).
@@ -75,14 +78,14 @@ pub enum Files {
 ///
 /// # Errors
 /// A missing variable of the environment; rules that the kernel refuses. The caller must end the process then.
-pub fn enter() -> Result<Files, SandboxError> {
+pub fn enter(devices: &Devices) -> Result<Files, SandboxError> {
     let registry = variable("GST_REGISTRY")?;
     if std::env::var_os("GST_REGISTRY_UPDATE").is_none_or(|v| v != "no") {
         return Err(SandboxError::Environment("GST_REGISTRY_UPDATE=no"));
     }
     let generated = variable("XDG_RUNTIME_DIR")?;
     nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0).map_err(kernel)?;
-    let files = close_files(registry, generated)?;
+    let files = close_files(registry, generated, devices)?;
     for filter in [no_clone3()?, allow_list()?] {
         seccompiler::apply_filter_all_threads(&filter).map_err(kernel)?;
     }
@@ -93,7 +96,7 @@ fn variable(name: &'static str) -> Result<PathBuf, SandboxError> {
     std::env::var_os(name).map(PathBuf::from).ok_or(SandboxError::Environment(name))
 }
 
-fn close_files(registry: PathBuf, generated: PathBuf) -> Result<Files, SandboxError> {
+fn close_files(registry: PathBuf, generated: PathBuf, devices: &Devices) -> Result<Files, SandboxError> {
     let abi = ABI::V6;
     let read = AccessFs::from_read(abi) & !AccessFs::Execute;
     let read_file = BitFlags::from(AccessFs::ReadFile);
@@ -115,13 +118,8 @@ fn close_files(registry: PathBuf, generated: PathBuf) -> Result<Files, SandboxEr
     let mut paths: Vec<(PathBuf, BitFlags<AccessFs>)> = READABLE.iter().map(|p| (p.into(), read)).collect();
     paths.push((registry, read));
     paths.push((generated, generate));
-    paths.push(("/dev/snd".into(), device | AccessFs::ReadDir));
-    // The nodes of cameras as they are now; the door gives them to our user later, in place.
-    for entry in std::fs::read_dir("/dev").into_iter().flatten().flatten() {
-        if entry.file_name().as_encoded_bytes().starts_with(b"video") {
-            paths.push((entry.path(), device));
-        }
-    }
+    paths.push((SOUND.into(), device | AccessFs::ReadDir));
+    paths.extend(nodes(devices).into_iter().map(|node| (node, device)));
     for (path, access) in paths {
         // What is not there needs no rule.
         let Ok(fd) = PathFd::new(&path) else { continue };
@@ -136,6 +134,14 @@ fn close_files(registry: PathBuf, generated: PathBuf) -> Result<Files, SandboxEr
         RulesetStatus::PartiallyEnforced => Ok(Files::PartlyClosed),
         RulesetStatus::NotEnforced => Ok(Files::Open),
     }
+}
+
+/// The nodes that a door will give to our user, in place; a link stands for its target. One that appears with its door has no inode yet that a
+/// rule could name: then all of `/dev`, where owners, modes and the unit's list of devices say which.
+fn nodes(devices: &Devices) -> Vec<PathBuf> {
+    let Some(camera) = devices.camera.clone() else { return Vec::new() };
+    let there = camera.exists() && Path::new(SOUND).exists();
+    if there { vec![camera] } else { vec!["/dev".into()] }
 }
 
 /// `clone3` hides its flags in memory, where a filter cannot look: the C library falls back to `clone` at `ENOSYS`.

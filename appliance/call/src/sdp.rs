@@ -2,6 +2,7 @@
 //! Never: decides who the far end is (verify does, from the handshake); resolves names.
 //! Called by: run.
 
+use crate::plan::{PictureLimits, Rates};
 use crate::verify::colons;
 use parloir_wire::lease::Fingerprint;
 use parloir_wire::signal::{MAX_CANDIDATE, MAX_SDP};
@@ -38,25 +39,38 @@ pub struct SdpRefused {
     why: &'static str,
 }
 
-/// The offer as it leaves: with the fingerprint of this visit's certificate (`webrtcbin` 1.22 hashes certificate and key together) and the
-/// rate that Chromium's encoder starts with (`x-google-start-bitrate`; it starts at 300 kbit/s otherwise).
+/// The offer as it leaves: with the fingerprint of this visit's certificate (`webrtcbin` 1.22 hashes certificate and key together), the
+/// rate that Chromium's encoder starts with (`x-google-start-bitrate`; it starts at 300 kbit/s otherwise), and what the far side may send:
+/// the largest picture (`imageattr`, RFC 6236), frames in a second (`framerate`, RFC 8866) and bit rate (`TIAS`, RFC 3890). A box that
+/// cannot decode 720p would otherwise drown in it.
 ///
 /// # Errors
 /// An offer without a fingerprint line.
-pub fn finish_offer(offer: &str, own: &Fingerprint, start_kbps: u32) -> Result<String, SdpRefused> {
+pub fn finish_offer(offer: &str, own: &Fingerprint, picture: PictureLimits, rates: Rates) -> Result<String, SdpRefused> {
     let fmtp = format!("a=fmtp:{H264} ");
-    let mut out = String::with_capacity(offer.len() + 128);
+    let mut out = String::with_capacity(offer.len() + 256);
     let mut fingerprints = 0;
-    for line in offer.lines() {
+    let mut lines = offer.lines().peekable();
+    let mut in_video = false;
+    while let Some(line) = lines.next() {
+        if line.starts_with("m=") {
+            in_video = line.starts_with("m=video ");
+        }
         if line.starts_with("a=fingerprint:") {
             fingerprints += 1;
             out.push_str(&format!("a=fingerprint:sha-256 {}", colons(own)));
         } else if line.starts_with(&fmtp) {
-            out.push_str(&format!("{line};x-google-start-bitrate={start_kbps}"));
+            out.push_str(&format!("{line};x-google-start-bitrate={}\r\n", rates.start));
+            let [width, height] = [picture.width, picture.height];
+            out.push_str(&format!("a=imageattr:{H264} recv [x=[16:{width}],y=[16:{height}]]\r\na=framerate:{}", picture.fps));
         } else {
             out.push_str(line);
         }
         out.push_str("\r\n");
+        // RFC 8866, section 5: after the section's own line and its connection, before its attributes.
+        if in_video && line.starts_with("c=") && lines.peek().is_none_or(|next| !next.starts_with("b=")) {
+            out.push_str(&format!("b=TIAS:{}\r\n", rates.max.saturating_mul(1000)));
+        }
     }
     if fingerprints == 0 {
         return Err(SdpRefused { what: "offer of our own", why: "no fingerprint line" });
@@ -286,10 +300,31 @@ mod tests {
     #[test]
     fn an_offer_leaves_with_our_fingerprint_and_no_other() {
         let offer = "v=0\r\na=fingerprint:sha-256 00:11\r\nm=video 9 x 96\r\na=fmtp:96 packetization-mode=1\r\na=fingerprint:sha-256 00:11\r\n";
-        let out = finish_offer(offer, &[0xAB; 32], 1200).unwrap();
+        let out = finish_offer(offer, &[0xAB; 32], PictureLimits::default(), Rates::default()).unwrap();
         assert_eq!(out.matches("a=fingerprint:sha-256 AB:AB").count(), 2);
         assert!(!out.contains("00:11"));
         assert!(out.contains("a=fmtp:96 packetization-mode=1;x-google-start-bitrate=1200\r\n"));
-        assert!(finish_offer("v=0\r\n", &[1; 32], 1).is_err());
+        assert!(finish_offer("v=0\r\n", &[1; 32], PictureLimits::default(), Rates::default()).is_err());
+    }
+
+    #[test]
+    fn an_offer_says_what_the_far_side_may_send() {
+        let section = "c=IN IP4 0.0.0.0\r\na=fingerprint:sha-256 00:11\r\na=fmtp:96 packetization-mode=1\r\n";
+        let offer = format!("v=0\r\nm=audio 9 x 111\r\n{section}m=video 9 x 96\r\n{section}");
+        let picture = PictureLimits { width: 320, height: 180, fps: 10 };
+        let out = finish_offer(&offer, &[1; 32], picture, Rates { start: 160, max: 200, ..Rates::default() }).unwrap();
+        let (audio, video) = out.split_once("m=video").unwrap();
+        assert!(!audio.contains("b="), "the limit is the picture's: {audio}");
+        let lines: Vec<_> = video.lines().skip(1).collect();
+        assert_eq!(lines[..2], ["c=IN IP4 0.0.0.0", "b=TIAS:200000"]);
+        assert_eq!(lines[4..], ["a=imageattr:96 recv [x=[16:320],y=[16:180]]", "a=framerate:10"]);
+    }
+
+    #[test]
+    fn an_answer_may_say_it_too() {
+        let says = "a=rtpmap:96 H264/90000\r\nb=TIAS:200000\r\na=imageattr:96 send [x=320,y=180] recv *\r\na=framerate:10\r\n";
+        let answer = ANSWER.replace("a=rtpmap:96 H264/90000\r\n", says);
+        assert_ne!(answer, ANSWER);
+        assert_eq!(check_answer(&answer), Ok(Answer { far_sends_video: true }));
     }
 }

@@ -156,19 +156,80 @@ fn a_far_side_that_asks_again_and_again_is_told_once_a_second() {
 #[test]
 fn a_camera_that_is_not_there_is_told_and_nothing_ends() {
     let _alone = alone();
-    let mut call = Call::start();
-    call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
-    if std::path::Path::new("/dev/video0").exists() {
-        eprintln!("SKIPPED: this machine has a camera");
-        return;
+    for (board, says) in [(&[][..], "--camera"), (&["--camera", "/dev/parloir/no-camera"][..], "/dev/parloir/no-camera")] {
+        let mut call = Call::start_with(board, &[]);
+        call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+        // On the box no descriptor comes: the node is ours. What picture it is to give says the plan.
+        call.open_door(parloir_wire::CAMERA, None);
+        std::thread::sleep(Duration::from_millis(300));
+        assert_eq!(call.count(|f| matches!(f, Fact::Trouble { .. })), 0, "opened before the plan");
+        call.order(&ToCall::Plan(Box::new(Call::plan([1; 32], None))));
+        call.wait_for("Camera", 3, |f| matches!(f, Fact::Trouble { what: Trouble::Camera, detail } if detail.contains(says)));
+        call.wait_for_signal(5, |s| matches!(s, Signal::Offer { .. }));
+        assert!(call.child.0.try_wait().unwrap().is_none() && call.seen.lock().unwrap().self_frames == 0);
     }
-    // On the box no descriptor comes: the node is ours.
-    call.open_door(parloir_wire::CAMERA, None);
-    let camera = |f: &Fact| matches!(f, Fact::Trouble { what: Trouble::Camera, detail } if detail.contains("/dev/video0"));
-    call.wait_for("Camera", 3, camera);
+}
+
+#[test]
+fn without_a_microphone_the_visit_goes_on() {
+    let _alone = alone();
+    let mut call = Call::start_with(&["--microphone", "no-such-card", "--loudspeaker", "no-such-card"], &[]);
+    call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+    call.open_door(parloir_wire::MICROPHONE, None);
+    call.wait_for("Microphone", 3, |f| matches!(f, Fact::Trouble { what: Trouble::Microphone, .. }));
     call.order(&ToCall::Plan(Box::new(Call::plan([1; 32], None))));
     call.wait_for_signal(5, |s| matches!(s, Signal::Offer { .. }));
-    assert!(call.child.0.try_wait().unwrap().is_none() && call.seen.lock().unwrap().self_frames == 0);
+    assert!(call.child.0.try_wait().unwrap().is_none());
+}
+
+#[test]
+fn the_offer_of_a_small_plan_says_what_may_come() {
+    let _alone = alone();
+    let call = Call::start();
+    call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
+    let plan = Plan { width: 320, height: 180, fps: 10, max_kbps: 200, start_kbps: 160, min_kbps: 50, ..Call::plan([1; 32], None) };
+    for generation in [1, 2] {
+        call.order(&ToCall::Plan(Box::new(Plan { generation, ..plan.clone() })));
+        call.wait_for_signal(5, |s| matches!(s, Signal::Offer { generation: g, .. } if *g == generation));
+        let said = call.take_signals();
+        let sdp = said.iter().find_map(|s| if let Signal::Offer { sdp, .. } = s { Some(sdp) } else { None }).unwrap();
+        let (audio, video) = sdp.split_once("m=video").unwrap();
+        for line in ["b=TIAS:200000", "a=imageattr:96 recv [x=[16:320],y=[16:180]]", "a=framerate:10"] {
+            assert!(video.lines().any(|l| l == line) && !audio.contains(line), "{line}: {sdp}");
+        }
+    }
+}
+
+/// As a service manager hears it: ready once, the watchdog petted by a loop that runs, silence from one that does not, and the end.
+#[test]
+fn the_service_manager_hears_that_it_is_ready_and_lives() {
+    let _alone = alone();
+    let path = std::path::PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("notify-{}", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let manager = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+    manager.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let hear = || {
+        let mut bytes = [0; 256];
+        manager.recv(&mut bytes).map(|n| String::from_utf8_lossy(&bytes[..n]).into_owned()).unwrap_or_default()
+    };
+    let mut call = Call::start_with(&[], &[("NOTIFY_SOCKET", path.to_str().unwrap()), ("WATCHDOG_USEC", "1000000")]);
+    assert_eq!(hear(), "READY=1");
+    let began = std::time::Instant::now();
+    let words: Vec<_> = (0..5).map(|_| hear()).collect();
+    assert!(words.iter().all(|word| word == "WATCHDOG=1") && began.elapsed() < Duration::from_secs(3), "{words:?}");
+    let pid = nix::unistd::Pid::from_raw(call.child.0.id().cast_signed());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    manager.set_nonblocking(true).unwrap();
+    while !hear().is_empty() {}
+    std::thread::sleep(Duration::from_millis(1500));
+    assert_eq!(hear(), "", "a loop that stands still is petted");
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
+    manager.set_nonblocking(false).unwrap();
+    assert_eq!(hear(), "WATCHDOG=1");
+    let (_, status) = call.hang_up(true);
+    assert!(status.success() && std::iter::repeat_with(hear).take(20).any(|word| word == "STOPPING=1"));
+    let _ = std::fs::remove_file(path);
 }
 
 #[test]

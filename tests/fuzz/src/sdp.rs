@@ -7,6 +7,7 @@
 
 use crate::bytes::Bytes;
 use gstreamer_sdp::{SDPMediaRef, SDPMessage};
+use parloir_call::plan::{PictureLimits, Rates};
 use parloir_call::sdp::{H264, OPUS, check_answer, check_candidate, finish_offer, without_names};
 use parloir_call::verify::colons;
 use std::net::IpAddr;
@@ -107,7 +108,8 @@ fn candidate(text: &str) {
 fn offer(mut bytes: Bytes<'_>) {
     let (own, start): ([u8; 32], u32) = (bytes.array(), bytes.u32());
     let text = String::from_utf8_lossy(bytes.0).into_owned();
-    if let Ok(out) = finish_offer(&text, &own, start) {
+    let rates = Rates { start, ..Rates::default() };
+    if let Ok(out) = finish_offer(&text, &own, PictureLimits::default(), rates) {
         let ours = format!("a=fingerprint:sha-256 {}", colons(&own));
         let all = out.lines().filter(|l| l.starts_with("a=fingerprint:")).collect::<Vec<_>>();
         assert!(!all.is_empty() && all.iter().all(|l| *l == ours));

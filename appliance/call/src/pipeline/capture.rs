@@ -1,13 +1,15 @@
 //! Owns: camera and microphone from the door to the tap, and the self view: one pipeline for the whole visit, whatever sessions come and go.
-//! Never: opens a source by itself; the door does, with a clip's descriptor or with the device that has become ours.
+//! Never: opens a source by itself; the door does, with a clip's descriptor or with the board's device that has become ours.
 //! Called by: run; mod.rs beside it, where a session takes its samples.
 //!
 //! camera -> tee -> [lets] -> scale 320x180 -> screen; tee -> tap; microphone -> volume -> tap.
 
 use super::gate::{Lets, SWALLOW};
-use super::{ALLOWED, PipelineError, Screen, caps, kind, make, playback};
+use super::{ALLOWED, PipelineError, Screen, caps, device, kind, make, playback};
 use crate::camera::{Pace, PictureClip, SoundClip};
+use crate::devices::Devices;
 use crate::events::{Event, Post};
+use crate::plan::PictureLimits;
 use gstreamer::prelude::*;
 use gstreamer_app::{AppSink, AppSinkCallbacks, AppSrc};
 use parloir_frames::Stream;
@@ -20,12 +22,21 @@ use std::time::{Duration, Instant};
 /// Size of the self view, pixels.
 const SELF_VIEW: (u16, u16) = (320, 180);
 
-/// What a door brings.
+/// What the camera's door brings.
 #[derive(Debug)]
-pub enum Source {
+pub enum Camera {
     /// Bench: a clip.
     Clip(OwnedFd),
-    /// The device node is ours now.
+    /// The board's node is ours now; the plan's picture.
+    Device(PictureLimits),
+}
+
+/// What the microphone's door brings.
+#[derive(Debug)]
+pub enum Microphone {
+    /// Bench: a clip.
+    Clip(OwnedFd),
+    /// The board's node is ours now.
     Device,
 }
 
@@ -74,6 +85,7 @@ pub struct Capture {
     volume: gstreamer::Element,
     taps: [Tap; 2],
     lets: Arc<Lets>,
+    devices: Devices,
     stop: Arc<AtomicBool>,
     post: Post,
 }
@@ -95,7 +107,7 @@ impl Capture {
     ///
     /// # Errors
     /// An element is missing or refuses.
-    pub fn build(screen: &Screen, post: &Post) -> Result<Self, PipelineError> {
+    pub fn build(devices: Devices, screen: &Screen, post: &Post) -> Result<Self, PipelineError> {
         let pipeline = gstreamer::Pipeline::new();
         pipeline.use_clock(Some(&gstreamer::SystemClock::obtain()));
         let (lets, taps) = (Arc::new(Lets::default()), <[Tap; 2]>::default());
@@ -115,7 +127,12 @@ impl Capture {
         pipeline.add_many([&microphone, &volume, out.upcast_ref()])?;
         gstreamer::Element::link_many([&microphone, &volume, out.upcast_ref()])?;
         pipeline.set_state(gstreamer::State::Playing).map_err(|e| PipelineError::Element(e.to_string()))?;
-        Ok(Self { pipeline, camera, microphone, volume, taps, lets, stop: Arc::default(), post: post.clone() })
+        Ok(Self { pipeline, camera, microphone, volume, taps, lets, devices, stop: Arc::default(), post: post.clone() })
+    }
+
+    /// The board's devices.
+    pub(super) const fn devices(&self) -> &Devices {
+        &self.devices
     }
 
     /// What the person lets out; a session's gate asks it too.
@@ -143,76 +160,72 @@ impl Capture {
         }
     }
 
-    /// Connects the camera.
+    /// Connects the camera. A device is opened by a thread of its own, for its driver may be asked for hundreds of modes meanwhile; what
+    /// fails there is told as [`Trouble::Camera`].
     ///
     /// # Errors
-    /// The source refuses.
-    pub fn open_camera(&self, source: Source) -> Result<(), PipelineError> {
-        let source = match source {
-            Source::Clip(fd) => {
-                let clip = PictureClip::open(fd).map_err(|e| PipelineError::Element(e.to_string()))?;
-                let form = format!(
-                    "video/x-raw, format=I420, width={}, height={}, framerate={}/1, colorimetry=bt709, interlace-mode=progressive, \
-                     pixel-aspect-ratio=1/1",
-                    clip.width, clip.height, clip.fps
-                );
-                let feed = feeder("camera-source", &form)?;
-                let (pace, unit_ns) = (Pace::new(Instant::now(), clip.fps.into(), 1), 1_000_000_000 / u64::from(clip.fps));
-                let bytes = clip.frame_bytes();
-                self.play(&feed, pace, unit_ns, Trouble::Camera, move |n| {
-                    let mut buffer = gstreamer::Buffer::with_size(bytes).ok()?;
-                    clip.read(n, buffer.get_mut()?.map_writable().ok()?.as_mut_slice()).ok()?;
-                    Some(buffer)
+    /// The clip cannot be read; the board names no camera.
+    pub fn open_camera(&self, source: Camera) -> Result<(), PipelineError> {
+        match source {
+            Camera::Clip(fd) => self.way_in(&self.camera, Trouble::Camera).enter(&self.picture_clip(fd)?),
+            Camera::Device(wanted) => {
+                let unnamed = || PipelineError::Element("the board names no camera: --camera".into());
+                let node = self.devices.camera.clone().ok_or_else(unnamed)?;
+                let way_in = self.way_in(&self.camera, Trouble::Camera);
+                std::thread::spawn(move || {
+                    if let Err(e) = device::camera(&node, wanted).and_then(|source| way_in.enter(&source)) {
+                        way_in.post.send(Event::Failed { what: Trouble::Camera, detail: e.to_string() });
+                    }
                 });
-                feed.upcast()
+                Ok(())
             }
-            Source::Device => device(
-                "camera-source",
-                "v4l2src ! image/jpeg, width=1280, height=720, framerate=30/1 ! jpegdec ! videoconvert ! \
-                 capsfilter caps=\"video/x-raw, format=I420\"",
-            )?,
-        };
-        self.enter(&source, &self.camera, Trouble::Camera)
+        }
     }
 
     /// Connects the microphone.
     ///
     /// # Errors
     /// The source refuses.
-    pub fn open_microphone(&self, source: Source) -> Result<(), PipelineError> {
+    pub fn open_microphone(&self, source: Microphone) -> Result<(), PipelineError> {
         let source = match source {
-            Source::Clip(fd) => {
-                let clip = SoundClip::open(fd).map_err(|e| PipelineError::Element(e.to_string()))?;
-                let feed = feeder("microphone-source", "audio/x-raw, format=S16LE, rate=48000, channels=1, layout=interleaved")?;
-                let pace = Pace::new(Instant::now(), 50, 1);
-                self.play(&feed, pace, SoundClip::BLOCK_MS * 1_000_000, Trouble::Microphone, move |n| {
-                    let mut buffer = gstreamer::Buffer::with_size(SoundClip::BLOCK_BYTES).ok()?;
-                    clip.read(n, buffer.get_mut()?.map_writable().ok()?.as_mut_slice()).ok()?;
-                    Some(buffer)
-                });
-                feed.upcast()
-            }
-            Source::Device => device(
-                "microphone-source",
-                "alsasrc ! audioconvert ! audioresample ! \
-                 capsfilter caps=\"audio/x-raw, format=S16LE, rate=48000, channels=1, layout=interleaved\"",
-            )?,
+            Microphone::Clip(fd) => self.sound_clip(fd)?,
+            Microphone::Device => device::microphone(&self.devices.microphone)?,
         };
-        self.enter(&source, &self.microphone, Trouble::Microphone)
+        self.way_in(&self.microphone, Trouble::Microphone).enter(&source)
     }
 
-    fn enter(&self, source: &gstreamer::Element, to: &gstreamer::Element, what: Trouble) -> Result<(), PipelineError> {
-        let post = self.post.clone();
-        static_pad(source, "src")?.add_probe(gstreamer::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
-            if info.event().is_some_and(|event| event.type_() == gstreamer::EventType::Eos) {
-                post.send(Event::Failed { what, detail: "the source ended".into() });
-            }
-            gstreamer::PadProbeReturn::Ok
+    fn way_in(&self, to: &gstreamer::Element, what: Trouble) -> WayIn {
+        WayIn { pipeline: self.pipeline.clone(), to: to.clone(), what, post: self.post.clone() }
+    }
+
+    fn picture_clip(&self, fd: OwnedFd) -> Result<gstreamer::Element, PipelineError> {
+        let clip = PictureClip::open(fd).map_err(|e| PipelineError::Element(e.to_string()))?;
+        let form = format!(
+            "video/x-raw, format=I420, width={}, height={}, framerate={}/1, colorimetry=bt709, interlace-mode=progressive, \
+             pixel-aspect-ratio=1/1",
+            clip.width, clip.height, clip.fps
+        );
+        let feed = feeder("camera-source", &form)?;
+        let (pace, unit_ns) = (Pace::new(Instant::now(), clip.fps.into(), 1), 1_000_000_000 / u64::from(clip.fps));
+        let bytes = clip.frame_bytes();
+        self.play(&feed, pace, unit_ns, Trouble::Camera, move |n| {
+            let mut buffer = gstreamer::Buffer::with_size(bytes).ok()?;
+            clip.read(n, buffer.get_mut()?.map_writable().ok()?.as_mut_slice()).ok()?;
+            Some(buffer)
         });
-        self.pipeline.add(source)?;
-        source.link(to)?;
-        source.sync_state_with_parent()?;
-        Ok(())
+        Ok(feed.upcast())
+    }
+
+    fn sound_clip(&self, fd: OwnedFd) -> Result<gstreamer::Element, PipelineError> {
+        let clip = SoundClip::open(fd).map_err(|e| PipelineError::Element(e.to_string()))?;
+        let feed = feeder("microphone-source", "audio/x-raw, format=S16LE, rate=48000, channels=1, layout=interleaved")?;
+        let pace = Pace::new(Instant::now(), 50, 1);
+        self.play(&feed, pace, SoundClip::BLOCK_MS * 1_000_000, Trouble::Microphone, move |n| {
+            let mut buffer = gstreamer::Buffer::with_size(SoundClip::BLOCK_BYTES).ok()?;
+            clip.read(n, buffer.get_mut()?.map_writable().ok()?.as_mut_slice()).ok()?;
+            Some(buffer)
+        });
+        Ok(feed.upcast())
     }
 
     /// A thread that feeds a clip at its pace, time-stamped by its own number, until the source or the visit ends.
@@ -246,6 +259,30 @@ impl Capture {
                 }
             }
         });
+    }
+}
+
+/// Where a source joins capture.
+struct WayIn {
+    pipeline: gstreamer::Pipeline,
+    to: gstreamer::Element,
+    what: Trouble,
+    post: Post,
+}
+
+impl WayIn {
+    fn enter(&self, source: &gstreamer::Element) -> Result<(), PipelineError> {
+        let (what, post) = (self.what, self.post.clone());
+        static_pad(source, "src")?.add_probe(gstreamer::PadProbeType::EVENT_DOWNSTREAM, move |_, info| {
+            if info.event().is_some_and(|event| event.type_() == gstreamer::EventType::Eos) {
+                post.send(Event::Failed { what, detail: "the source ended".into() });
+            }
+            gstreamer::PadProbeReturn::Ok
+        });
+        self.pipeline.add(source)?;
+        source.link(&self.to)?;
+        source.sync_state_with_parent()?;
+        Ok(())
     }
 }
 
@@ -336,12 +373,6 @@ fn feeder(name: &str, form: &str) -> Result<AppSrc, PipelineError> {
         .max_bytes(0)
         .leaky_type(gstreamer_app::AppLeakyType::Downstream)
         .build())
-}
-
-fn device(name: &str, description: &str) -> Result<gstreamer::Element, PipelineError> {
-    let bin = gstreamer::parse::bin_from_description(description, true).map_err(|e| PipelineError::Element(e.to_string()))?;
-    bin.set_property("name", name);
-    Ok(bin.upcast())
 }
 
 #[cfg(test)]

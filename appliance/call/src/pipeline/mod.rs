@@ -3,16 +3,18 @@
 //! Called by: run. Element names stand in this directory and nowhere else.
 
 mod capture;
+mod device;
 mod gate;
 mod playback;
 mod sending;
 mod session;
+mod thinning;
 
-pub use capture::{Capture, Source};
+pub use capture::{Camera, Capture, Microphone};
 pub use gate::Gate;
 
 use crate::events::{Event, Post};
-use crate::plan::{Rates, Settings};
+use crate::plan::Settings;
 use crate::quality::{Rung, Video};
 use crate::{sdp, verify};
 use gstreamer::glib;
@@ -157,7 +159,7 @@ impl Pipeline {
         let webrtc = session::make(&pipeline, identity, &gate, &granted, post)?;
         watch_bus(&pipeline, post);
         let sending = sending::build(&pipeline, &webrtc, &gate, &identity.fingerprint)?;
-        playback::build(&pipeline, &webrtc, &gate, screen, post)?;
+        playback::build(&pipeline, &webrtc, &gate, screen, capture.devices(), post)?;
         // Sound is played this late, so that jitter within it is not heard; pictures are shown at once.
         pipeline.set_latency(gstreamer::ClockTime::from_mseconds(80));
         pipeline.set_state(gstreamer::State::Playing).map_err(|e| PipelineError::Element(e.to_string()))?;
@@ -171,18 +173,14 @@ impl Pipeline {
     /// A relay that the ICE agent does not take.
     pub fn connect(&self, settings: &Settings) -> Result<(), PipelineError> {
         self.granted.set(&settings.far);
-        self.set_rates(&settings.rates);
+        session::set_rates(&self.pipeline, &settings.rates);
+        self.sending.set_sound(settings.rates.audio, settings.picture.of_a_weak_box());
         session::offer(&self.webrtc, settings, &self.post)
     }
 
     /// Makes the offer the local description: ICE begins to gather.
     pub fn gather(&self, offer: &webrtc::WebRTCSessionDescription) {
         session::gather(&self.webrtc, offer, &self.post);
-    }
-
-    fn set_rates(&self, rates: &Rates) {
-        session::set_rates(&self.pipeline, rates);
-        self.sending.set_audio_kbps(rates.audio);
     }
 
     /// Gives the far side's answer to `webrtcbin`. It was checked before.

@@ -4,7 +4,8 @@
 
 use super::capture::static_pad;
 use super::gate::{Gate, Guard, guard};
-use super::{PipelineError, Screen, caps, make};
+use super::{PipelineError, Screen, caps, device, make};
+use crate::devices::Devices;
 use crate::events::{Event, Post};
 use gstreamer::glib;
 use gstreamer::prelude::*;
@@ -25,11 +26,12 @@ pub fn build(
     webrtc: &gstreamer::Element,
     gate: &Arc<Gate>,
     screen: &Screen,
+    devices: &Devices,
     post: &Post,
 ) -> Result<(), PipelineError> {
     let codec = Arc::new(OnceLock::new());
     let pictures = pictures_in(pipeline, gate, screen, post, &codec)?;
-    let sound = sound_in(pipeline, gate, post)?;
+    let sound = sound_in(pipeline, gate, &devices.loudspeaker, post)?;
     let (gate, post) = (gate.clone(), post.clone());
     webrtc.connect_pad_added(move |_, pad| {
         if pad.direction() != gstreamer::PadDirection::Src {
@@ -83,7 +85,12 @@ fn pictures_in(
     static_pad(&depay, "sink")
 }
 
-fn sound_in(pipeline: &gstreamer::Pipeline, gate: &Arc<Gate>, post: &Post) -> Result<gstreamer::Pad, PipelineError> {
+fn sound_in(
+    pipeline: &gstreamer::Pipeline,
+    gate: &Arc<Gate>,
+    loudspeaker: &str,
+    post: &Post,
+) -> Result<gstreamer::Pad, PipelineError> {
     let depay = make("rtpopusdepay", "far-sound-depay")?;
     let decoder = make("opusdec", "far-sound-decoder")?;
     decoder.set_property("plc", true);
@@ -95,7 +102,7 @@ fn sound_in(pipeline: &gstreamer::Pipeline, gate: &Arc<Gate>, post: &Post) -> Re
     let level = make("level", "far-sound-level")?;
     level.set_property("interval", 500_000_000_u64);
     let queue = make("queue", "far-sound-queue")?;
-    let sink = loudspeaker()?;
+    let sink = device::loudspeaker(loudspeaker)?;
     let chain = [&depay, &decoder, &convert, &resample, &form, &level, &queue, &sink];
     pipeline.add_many(chain)?;
     gstreamer::Element::link_many(chain)?;
@@ -108,22 +115,6 @@ fn sound_in(pipeline: &gstreamer::Pipeline, gate: &Arc<Gate>, post: &Post) -> Re
         gstreamer::PadProbeReturn::Ok
     });
     static_pad(&depay, "sink")
-}
-
-/// ALSA where there is a card, else a sink that takes the sound at its pace and drops it.
-fn loudspeaker() -> Result<gstreamer::Element, PipelineError> {
-    if let Ok(sink) = make("alsasink", "loudspeaker") {
-        sink.set_property("async", false);
-        if sink.set_state(gstreamer::State::Ready).is_ok() {
-            return Ok(sink);
-        }
-        let _ = sink.set_state(gstreamer::State::Null);
-    }
-    tracing::info!("no sound card: far sound is decoded and dropped");
-    let sink = make("fakesink", "loudspeaker")?;
-    sink.set_property("sync", true);
-    sink.set_property("async", false);
-    Ok(sink)
 }
 
 /// A sink that hands every picture to the screen at once and tells its size.

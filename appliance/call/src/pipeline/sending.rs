@@ -7,6 +7,7 @@
 use super::capture::{Inlet, leaky, static_pad};
 use super::gate::{Gate, Guard, guard};
 use super::session::TWCC_URI;
+use super::thinning::thin_out;
 use super::{PipelineError, caps, make, preferences};
 use crate::sdp;
 use gstreamer::prelude::*;
@@ -144,19 +145,6 @@ fn count_packets(pay: &gstreamer::Element) -> Result<(), PipelineError> {
     Ok(())
 }
 
-/// Drops pictures above the ladder's frame rate, evenly, counted against the source's 30 a second.
-fn thin_out(pad: &gstreamer::Pad, fps: &Arc<AtomicU8>) {
-    let fps = fps.clone();
-    let credit = AtomicU8::new(30);
-    pad.add_probe(gstreamer::PadProbeType::BUFFER, move |_, _| {
-        let limit = fps.load(Ordering::Relaxed).min(30);
-        let sum = credit.load(Ordering::Relaxed) + limit;
-        let keep = sum >= 30;
-        credit.store(if keep { sum - 30 } else { sum }, Ordering::Relaxed);
-        if keep { gstreamer::PadProbeReturn::Ok } else { super::gate::SWALLOW }
-    });
-}
-
 impl Sending {
     /// The next picture becomes a key picture (it is queued at the encoder; nothing waits).
     pub fn force_key(&self) {
@@ -174,11 +162,20 @@ impl Sending {
             self.size.set_property("caps", wanted);
         }
         self.fps.store(fps, Ordering::Relaxed);
-        self.encoder.set_property("bitrate", kbps.saturating_mul(1000));
+        // The encoder shares its bits among the frames of the source's rate; those that are thinned out leave theirs to the others.
+        let source = self.source_fps().unwrap_or(fps).max(fps);
+        self.encoder.set_property("bitrate", kbps.saturating_mul(1000).saturating_mul(source.into()) / u32::from(fps.max(1)));
     }
 
-    /// Bit rate of the sound.
-    pub fn set_audio_kbps(&self, kbps: u32) {
+    fn source_fps(&self) -> Option<u8> {
+        let caps = self.size.static_pad("sink")?.current_caps()?;
+        let rate = caps.structure(0)?.get::<gstreamer::Fraction>("framerate").ok()?;
+        u8::try_from(rate.numer() / rate.denom().max(1)).ok()
+    }
+
+    /// Bit rate of the sound, and the computing power that it may take (`complexity`, 0 to 10).
+    pub fn set_sound(&self, kbps: u32, sparing: bool) {
         self.opus.set_property("bitrate", i32::try_from(kbps * 1000).unwrap_or(32_000));
+        self.opus.set_property("complexity", if sparing { 0_i32 } else { 10 });
     }
 }

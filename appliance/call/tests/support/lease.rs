@@ -57,14 +57,21 @@ pub struct Call {
 impl Call {
     /// Starts the binary as gate does, with the certificate, the frame end and the signalling end already there.
     pub fn start() -> Self {
+        Self::start_with(&[], &[])
+    }
+
+    /// As [`Self::start`], with the board's words and what a service manager puts into the environment.
+    pub fn start_with(board: &[&str], environment: &[(&str, &str)]) -> Self {
         let (gate, start) = fds::pair().unwrap();
         let (arbiter, arbiter_call) = fds::pair().unwrap();
         let (frames, frames_call) = fds::pair().unwrap();
         let (signal, signal_call) = fds::pair().unwrap();
         // The shell moves the socket to fd 3 and becomes the call.
         let child = Command::new("sh")
-            .args(["-c", "exec \"$0\" 3<&0 </dev/null", env!("CARGO_BIN_EXE_parloir-call")])
+            .args(["-c", "exec \"$0\" \"$@\" 3<&0 </dev/null", env!("CARGO_BIN_EXE_parloir-call")])
+            .args(board)
             .envs(super::sandbox_environment())
+            .envs(environment.iter().copied())
             .stdin(Stdio::from(start))
             .spawn()
             .unwrap();
