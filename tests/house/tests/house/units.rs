@@ -56,7 +56,7 @@ const FAULTS: &[Fault] = &[
     ("units/parloir-link.service", "IPAddressDeny=localhost link-local", "IPAddressDeny=", "IPAddressDeny="),
     ("units/parloir-link.service", "Requires=dbus.socket", "", "parloir-link.service Requires"),
     ("units/parloir-gate.service", "Wants=parloir-call.socket", "Requires=dbus.socket", "parloir-gate.service Requires"),
-    ("units/parloir-ui.service", "After=dbus.socket parloir-arbiter.service", "After=dbus.socket", "parloir-ui.service After"),
+    ("units/parloir-ui.service", "dbus.service parloir-arbiter.service", "dbus.service", "parloir-ui.service After"),
     (
         "units/parloir-gate.service",
         "ReadWritePaths=/run/parloir/gate",
