@@ -42,7 +42,7 @@ impl Arbiter {
             Effect::Gate(message) => events.extend(self.to_gate(message).await),
             Effect::StartCallChannels { call } => events.extend(self.with_visit(call, Visit::send_certificate)),
             Effect::SendToCall { call, message } => {
-                let message = translate::to_call(&call, &message);
+                let message = translate::to_call(&call, &message, self.picture);
                 events.extend(self.with_visit(call, |visit| visit.send(&message, &[])));
             }
             Effect::OpenRoute { call } => {

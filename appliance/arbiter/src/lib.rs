@@ -13,6 +13,7 @@ pub mod gate;
 pub mod input;
 pub mod ledger;
 pub mod outbox;
+pub mod picture;
 pub mod receipts;
 pub mod relays;
 pub mod repeats;

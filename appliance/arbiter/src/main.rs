@@ -8,6 +8,7 @@ use parloir_arbiter::disk::Disk;
 use parloir_arbiter::documents::Documents;
 use parloir_arbiter::gate::{self, Pulse};
 use parloir_arbiter::input::Input;
+use parloir_arbiter::picture::Picture;
 use parloir_arbiter::relays::Relays;
 use parloir_arbiter::run::{Arbiter, Parts};
 use parloir_arbiter::store::Store;
@@ -29,6 +30,7 @@ const FLAGS: &[Flag] = &[
     Flag::or("--screen-user", "parloir-ui", "who may call Calls1 and Remote1"),
     Flag::or("--courier-user", "parloir-link", "who may call Courier1"),
     Flag::optional("--relays", "file that says the policy's relays to parloir-peers"),
+    Flag::or("--picture", "1280x720@30", "largest picture of a visit, each way: what this board can encode and decode"),
     Flag::switch("--bench-direct", "bench only: a grant may allow direct candidates"),
 ];
 /// Inputs that wait for the core.
@@ -40,6 +42,7 @@ struct Config {
     gate: PathBuf,
     users: Users,
     relays: Option<PathBuf>,
+    picture: Picture,
     bench_direct: bool,
 }
 
@@ -51,6 +54,7 @@ impl Config {
             gate: args.path("--gate")?,
             users: Users { screen: user(args, "--screen-user")?, courier: user(args, "--courier-user")? },
             relays: args.optional("--relays").map(PathBuf::from),
+            picture: args.parsed("--picture", Picture::WANTED)?,
             bench_direct: args.has("--bench-direct"),
         })
     }
@@ -100,7 +104,7 @@ async fn serve(config: &Config, core: State, documents: Documents, store: Store,
     let pulse = Pulse::default();
     let voice = bus::serve(config.users, inputs.clone()).await?;
     let relays = Relays::new(config.relays.clone());
-    let parts = Parts { core, documents, store, inputs: inputs.clone(), voice, pulse: pulse.clone(), boot, relays };
+    let parts = Parts { core, documents, store, inputs: inputs.clone(), voice, pulse: pulse.clone(), boot, relays, picture: config.picture };
     let mut arbiter = Arbiter::new(parts)?;
     arbiter.restore().await;
     tokio::spawn(gate::run(config.gate.clone(), pulse, inputs.clone()));

@@ -9,6 +9,7 @@ use crate::gate::{Link, Pulse};
 use crate::input::{Fatal, Input, to_event};
 use crate::ledger::{Entry as Row, OpenVisit};
 use crate::outbox::{Matter, Outbox};
+use crate::picture::Picture;
 use crate::receipts::{DISK_LIMIT, Receipts};
 use crate::relays::Relays;
 use crate::repeats::Repeats;
@@ -68,6 +69,8 @@ pub struct Parts {
     pub boot: String,
     /// For the firewall.
     pub relays: Relays,
+    /// Of a visit, as the board says it.
+    pub picture: Picture,
 }
 
 /// The owner of the core.
@@ -95,6 +98,7 @@ pub struct Arbiter {
     pub(crate) receipts: Receipts,
     pub(crate) repeats: Repeats,
     relays: Relays,
+    pub(crate) picture: Picture,
     stopping: Option<Instant>,
     revision: u64,
     /// The bus took no more signals: the screen was not told the last revision, or the courier not which call wants signalling.
@@ -132,6 +136,7 @@ impl Arbiter {
             receipts: Receipts::default(),
             repeats: Repeats::default(),
             relays: parts.relays,
+            picture: parts.picture,
             stopping: None,
             revision: 0,
             view_unsaid: false,

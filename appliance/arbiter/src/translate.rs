@@ -2,6 +2,7 @@
 //! Never: drops or adds a meaning; each `match` is whole.
 //! Called by: run, effects.
 
+use crate::picture::{Picture, VideoRates};
 use parloir_core::effect::{Entry, ToCall};
 use parloir_core::{CallFact, GateFact, GateRefusal, Press, ShutReason, Stroke, Trouble};
 use parloir_pass::{Bytes32, DenyTarget, Id};
@@ -10,11 +11,6 @@ use parloir_wire::keys::{Key, KeyPress, Motion};
 use parloir_wire::lease::{self, Fact, Plan, Relay};
 use parloir_wire::{CAMERA, MICROPHONE};
 
-/// Picture and rates of a plan: 720p at 30 fps, as requirements Q3 asks, with rates that a facility's line carries for many cells
-/// at once.
-const PICTURE: (u16, u16, u8) = (1280, 720, 30);
-/// Video bit rates, kbit/s: most, at the start, least.
-const VIDEO_KBPS: (u32, u32, u32) = (1500, 1200, 150);
 /// Opus bit rate, kbit/s.
 const AUDIO_KBPS: u32 = 32;
 
@@ -114,13 +110,13 @@ const fn trouble(what: lease::Trouble) -> Trouble {
 
 /// A message of the core to call, on the wire.
 #[must_use]
-pub fn to_call(call: &Id, message: &ToCall) -> lease::ToCall {
+pub fn to_call(call: &Id, message: &ToCall, picture: Picture) -> lease::ToCall {
     match message {
         ToCall::Let { camera, microphone } => lease::ToCall::Let { camera: *camera, microphone: *microphone },
         ToCall::Hold { held } => lease::ToCall::Hold { held: *held },
         ToCall::Plan { generation, far, relays, direct_candidates, video } => {
-            let (width, height, fps) = if *video { PICTURE } else { (0, 0, 0) };
-            let (max_kbps, start_kbps, min_kbps) = if *video { VIDEO_KBPS } else { (0, 0, 0) };
+            // Without pictures all of it is zero.
+            let (picture, rates) = if *video { (picture, picture.rates()) } else { (Picture::NONE, VideoRates::NONE) };
             lease::ToCall::Plan(Box::new(Plan {
                 lease: call.0,
                 generation: *generation,
@@ -130,12 +126,12 @@ pub fn to_call(call: &Id, message: &ToCall) -> lease::ToCall {
                     .map(|r| Relay { url: r.url.clone(), user: r.user.clone(), password: r.password.clone() })
                     .collect(),
                 direct: *direct_candidates,
-                width,
-                height,
-                fps,
-                max_kbps,
-                start_kbps,
-                min_kbps,
+                width: picture.width,
+                height: picture.height,
+                fps: picture.fps,
+                max_kbps: rates.max,
+                start_kbps: rates.start,
+                min_kbps: rates.min,
                 audio_kbps: AUDIO_KBPS,
             }))
         }
@@ -180,5 +176,24 @@ fn deny_detail(target: &DenyTarget) -> String {
         DenyTarget::Person(id) => format!("person={id}"),
         DenyTarget::Device(id) => format!("device={id}"),
         DenyTarget::Ring(id) => format!("ring={id}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_has_the_boards_picture_and_a_voice_visits_has_none() {
+        let message = |video| ToCall::Plan { generation: 1, far: Vec::new(), relays: Vec::new(), direct_candidates: false, video };
+        let plan = |video, picture: &str| match to_call(&Id([1; 16]), &message(video), picture.parse().unwrap()) {
+            lease::ToCall::Plan(plan) => *plan,
+            other => panic!("{other:?}"),
+        };
+        let small = plan(true, "320x180@10");
+        assert_eq!((small.width, small.height, small.fps), (320, 180, 10));
+        assert_eq!((small.max_kbps, small.start_kbps, small.min_kbps), (200, 160, 50));
+        let voice = plan(false, "320x180@10");
+        assert_eq!((voice.width, voice.height, voice.fps, voice.max_kbps, voice.audio_kbps), (0, 0, 0, 0, AUDIO_KBPS));
     }
 }
