@@ -44,6 +44,14 @@ impl Picture {
         count as f64 / self.pixels.len().max(1) as f64
     }
 
+    /// Some of its rows; none beyond its height.
+    #[must_use]
+    pub fn rows(&self, first: usize, last: usize) -> Self {
+        let (first, last) = (first.min(self.height), last.min(self.height));
+        let pixels = self.pixels[first * self.width..last * self.width].to_vec();
+        Self { width: self.width, height: last - first, pixels }
+    }
+
     /// How many colours are in it: one is a screen on which nothing was drawn.
     #[must_use]
     pub fn colours(&self) -> usize {

@@ -52,7 +52,9 @@ fn the_system_came_up_whole() {
 #[test]
 fn the_tv_shows_the_home_screen_that_the_ui_draws_elsewhere() {
     let Some(report) = life() else { return };
-    assert!(report["home"]["differs"].as_f64().expect("compared") < 0.02, "{}", report["home"]);
+    let share = |name: &str| report["home"][name].as_f64().expect("compared");
+    // The time of day and the next booking are later there than they were here.
+    assert!(share("differs") < 0.04 && share("contacts_differ") < 0.004, "{}", report["home"]);
 }
 
 #[test]
@@ -178,10 +180,14 @@ fn home(scene: &Scene, machine: &mut Machine, elsewhere: &Path) -> Result<Value,
     let path = scene.out.join("home.png");
     machine.screendump(&path)?;
     let (tv, drawn) = (Picture::read(&path)?, Picture::read(elsewhere)?);
-    Ok(json!({ "differs": tv.differs(&drawn, TOLERANCE), "width": tv.width, "height": tv.height, "colours": tv.colours() }))
+    let contacts = |picture: &Picture| picture.rows(310, 720);
+    Ok(json!({
+        "differs": tv.differs(&drawn, TOLERANCE), "contacts_differ": contacts(&tv).differs(&contacts(&drawn), TOLERANCE),
+        "width": tv.width, "height": tv.height, "colours": tv.colours(),
+    }))
 }
 
-/// Down and up again by the TV's remote: the picture changes, but not all of it.
+/// Right and left again by the TV's remote: the picture changes, but not all of it.
 fn focus(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Value, Halt> {
     let mut look = |scene: &Scene, name: &str| -> Result<Picture, Halt> {
         let path = scene.out.join(name);
@@ -190,10 +196,10 @@ fn focus(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Valu
     };
     let before = look(scene, "focus-before.png")?;
     let mut moved = 0.0;
-    for key in ["down", "up"] {
+    for key in ["right", "left"] {
         scene.tv_key(probe, key)?;
         let begun = Instant::now();
-        while key == "down" && moved < 0.001 && begun.elapsed() < Duration::from_secs(20) {
+        while key == "right" && moved < 0.001 && begun.elapsed() < Duration::from_secs(20) {
             scene.play.idle(Duration::from_millis(500))?;
             moved = look(scene, "focus-after.png")?.differs(&before, 8);
         }
