@@ -20,10 +20,12 @@ in_image() {
 # versions compare|--record: tells what differs; that alone fails nothing.
 versions() {
   in_image >"$out/packages"
+  # The programs that made it count as well: those of the list.
+  awk 'FNR == NR { wanted[$1] = 1; next } $1 in wanted { print "tool", $0 }' <(names "$recipe/tools.list") "$image/tools.versions" >"$out/tools"
   if [ "$1" = --record ]; then
-    cp "$out/packages" "$recipe/versions"
-    echo "recorded $(wc -l <"$recipe/versions") packages in $recipe/versions"
-  elif diff -u "$recipe/versions" "$out/packages"; then
+    cat "$out/packages" "$out/tools" >"$recipe/versions"
+    echo "recorded $(wc -l <"$out/packages") packages and $(wc -l <"$out/tools") tools in $recipe/versions"
+  elif diff -u "$recipe/versions" <(cat "$out/packages" "$out/tools"); then
     echo "$(wc -l <"$out/packages") packages, as recorded in $recipe/versions"
   else
     echo "other versions than recorded (above): scripts/image packages --record, once the image has been tried with them"

@@ -96,8 +96,16 @@ run_inside() {
     tree=$1; shift
     mount -t tmpfs tmpfs "$tree/dev" && for node in null zero urandom; do : >"$tree/dev/$node" && mount --bind "/dev/$node" "$tree/dev/$node"; done
     mount --rbind /proc "$tree/proc"
-    exec env -i PATH=/usr/sbin:/usr/bin HOME=/nonexistent LC_ALL=C.UTF-8 GST_REGISTRY=/usr/lib/parloir/gstreamer.registry chroot "$tree" "$@"
+    exec env -i PATH=/usr/sbin:/usr/bin HOME=/nonexistent LC_ALL=C.UTF-8 GST_REGISTRY_FORK=no GST_REGISTRY=/usr/lib/parloir/gstreamer.registry chroot "$tree" "$@"
   ' sh "$tree" "$@"
+}
+
+# The list of fonts, which a program would otherwise make at each start. It is good for directories of the date that the image gives them.
+font_cache() {
+  find "$tree/usr/share/fonts" -exec touch -hd @0 {} +
+  cp "$packages/usr/bin/fc-cache" "$tree/usr/bin/"
+  run_inside /usr/bin/fc-cache --force
+  rm "$tree/usr/bin/fc-cache"
 }
 
 # Made by our own programs: the list of GStreamer's plugins, and the pictures for when the screen's program is not there.
@@ -105,7 +113,18 @@ made_by_ours() {
   install -d -m 755 "$tree/usr/share/parloir/stills"
   run_inside /usr/libexec/parloir/parloir-call --registry
   run_inside /usr/libexec/parloir/parloir-ui --stills /usr/share/parloir/stills
+  font_cache
   rm -rf "$tree/run"/* "$tree/tmp"/*
+}
+
+# board: the machine that QEMU makes, as the units read it.
+board() {
+  local from=$root/systemd/boards/qemu/board.toml
+  if [ -e "$from" ]; then
+    "$image/cargo/debug/parloirctl" board render "$from" >"$tree/usr/lib/parloir/board.env"
+  else
+    : >"$tree/usr/lib/parloir/board.env"
+  fi
 }
 
 # What a system needs in /etc, and nothing else.
@@ -125,11 +144,11 @@ hosts: files' >"$tree/etc/nsswitch.conf"
   mkdir -p "$tree/etc/fonts" "$tree/usr/lib/parloir"
   echo '<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
-<fontconfig><dir>/usr/share/fonts</dir><cachedir>/run/fontconfig</cachedir></fontconfig>' >"$tree/etc/fonts/fonts.conf"
+<fontconfig><dir>/usr/share/fonts</dir><cachedir>/usr/lib/fontconfig/cache</cachedir></fontconfig>' >"$tree/etc/fonts/fonts.conf"
   echo '# The catalogue is made with the image; where journalctl looks for it is memory.
 L /var/lib/systemd/catalog/database - - - - /usr/lib/parloir/catalog.database' >"$tree/usr/lib/tmpfiles.d/parloir-image.conf"
   install -m 644 "$work/roots.bin" "$tree/usr/lib/parloir/roots.bin"
-  [ -e "$tree/usr/lib/parloir/board.env" ] || : >"$tree/usr/lib/parloir/board.env"
+  board
 }
 
 # quietly COMMAND...: what it prints is shown only if it fails.
