@@ -11,6 +11,7 @@ pub mod gate;
 pub mod json;
 pub mod messages;
 pub mod mqtt;
+pub mod peers;
 pub mod sdp;
 pub mod sealed;
 pub mod seeds;
@@ -42,6 +43,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "sdp", run: sdp::run, longest: 6000, reads: "answers, offers and candidates, beside GStreamer's own parser" },
     Target { name: "mqtt", run: mqtt::run, longest: 4000, reads: "topics, signalling JSON, the adapter of the direct route" },
     Target { name: "desk", run: desk::run, longest: 4000, reads: "what a box and a page say to the facility" },
+    Target { name: "peers", run: peers::run, longest: 5000, reads: "box.env and the list of relays, before the firewall" },
     Target { name: "frames", run: frames::run, longest: 2000, reads: "frame headers, and the receiver behind them" },
 ];
 

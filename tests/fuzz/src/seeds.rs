@@ -31,6 +31,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "mqtt" => mqtt(),
         "desk" => desk(),
         "frames" => frames(),
+        "peers" => peers(),
         _ => Vec::new(),
     }
 }
@@ -57,6 +58,25 @@ fn members(value: &Value, words: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|v| members(v, words)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// A network of 24 bits at 10.9.1.2, a file before it and one after.
+fn peers() -> Vec<Vec<u8>> {
+    let head = |nets: u8, env: &str| {
+        let length = u16::try_from(env.len()).unwrap_or(0).to_le_bytes();
+        [&[8, 2, 1, 9, 10, nets, length[0], length[1]], env.as_bytes()].concat()
+    };
+    let good = "PARLOIR_DEVICE=00\nPARLOIR_BROKER=10.77.0.1:8883\n";
+    let lists =
+        ["", "udp 10.77.0.1 3478\ntcp 10.77.0.1 5349\n", "udp relay.example 3478\nudp 2001:db8::1 3478\n", "udp 10.9.1.1 1\n"];
+    let mut seeds: Vec<_> = lists.iter().map(|list| with(&head(1, good), list.as_bytes())).collect();
+    seeds.push(with(&head(0, good), lists[1].as_bytes()));
+    seeds.push(head(1, "# no broker\nPARLOIR_BROKER=[2001:db8::1]:8883\n"));
+    seeds.push(with(
+        &head(1, "PARLOIR_BROKER=broker.example:8883\n"),
+        b"udp 127.0.0.1 3478\nudp 224.0.0.1 0\nudp 255.255.255.255 1\n",
+    ));
+    seeds
 }
 
 fn with(head: &[u8], body: &[u8]) -> Vec<u8> {

@@ -147,6 +147,14 @@ fn signalling() -> Vec<Row> {
 
 fn arbiter() -> Vec<Row> {
     vec![
+        row(
+            "box.env, and the list of relays for the firewall",
+            parloir_peers::files::MAX_FILE,
+            "bytes",
+            "nothing in it is opened",
+            "appliance/peers",
+        ),
+        row("relays in that list", parloir_peers::files::MAX_RELAYS, "", "none is opened", "appliance/peers"),
         row("an array of bytes in a D-Bus call", parloir_bus::MAX_DOCUMENT, "bytes", "refused", "appliance/bus"),
         own("a kind of document in a D-Bus call", "bytes", "refused", "appliance/arbiter/src/bus.rs::MAX_KIND"),
         own("callers known at once", "", "the oldest is asked for again", "appliance/arbiter/src/bus.rs::MAX_KNOWN"),
