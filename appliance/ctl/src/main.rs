@@ -3,6 +3,7 @@
 //! Called by: people, the bench, facility's operator.
 #![forbid(unsafe_code)]
 
+mod board;
 mod fault;
 mod init;
 mod inspect;
@@ -16,7 +17,7 @@ use clap::{Parser, Subcommand};
 
 use fault::Fault;
 
-/// Provisions a site and checks the documents that carry authority.
+/// Provisions a site, checks the documents that carry authority, and says to an image what hardware it is for.
 ///
 /// Results go to stdout, refusals to stderr with thing, place, cause, next step and a stable code.
 /// Exit status: 0 done, 1 refused, 2 wrong use.
@@ -29,6 +30,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// The hardware of a box: board.toml.
+    #[command(subcommand)]
+    Board(board::Command),
     Init(init::Args),
     Inspect(inspect::Args),
     LintPolicy(lint::Args),
@@ -40,6 +44,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
+        Command::Board(command) => board::run(&command),
         Command::Init(args) => init::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::LintPolicy(args) => lint::run(&args),
