@@ -77,7 +77,6 @@ install_ours() {
   put boards/qemu/udev usr/lib/udev/rules.d '*.rules'
   put boards/qemu/modprobe.d usr/lib/modprobe.d
   put boards/qemu/modules-load.d usr/lib/modules-load.d
-  put boards/qemu/alsa etc '*.conf'
 }
 
 # roots_of FILE: the root keys that the image trusts. Without FILE a site for development is made, once; no real site trusts its keys.
