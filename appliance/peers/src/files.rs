@@ -100,7 +100,7 @@ pub fn small(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// The broker that `box.env` names.
 ///
 /// # Errors
-/// [`Code::BoxFile`], [`Code::NoBroker`].
+/// [`Code::BoxFile`], [`Code::BrokerUnnamed`].
 pub fn broker(text: &[u8]) -> Result<Wish, Refused> {
     let mut broker = None;
     for line in lines(text).map_err(|what| Refused::new(Code::BoxFile, what))? {
@@ -111,12 +111,12 @@ pub fn broker(text: &[u8]) -> Result<Wish, Refused> {
             return Err(Refused::new(Code::BoxFile, shown(line)));
         };
         if name == BROKER && broker.replace(value).is_some() {
-            return Err(Refused::new(Code::NoBroker, "PARLOIR_BROKER stands twice"));
+            return Err(Refused::new(Code::BrokerUnnamed, "PARLOIR_BROKER stands twice"));
         }
     }
-    let Some(value) = broker else { return Err(Refused::new(Code::NoBroker, "no PARLOIR_BROKER")) };
+    let Some(value) = broker else { return Err(Refused::new(Code::BrokerUnnamed, "no PARLOIR_BROKER")) };
     let wish = value.rsplit_once(':').and_then(|(host, port)| wish(Transport::Tcp, unbracketed(host), port));
-    wish.ok_or_else(|| Refused::new(Code::NoBroker, shown(value)))
+    wish.ok_or_else(|| Refused::new(Code::BrokerUnnamed, shown(value)))
 }
 
 /// The relays in the arbiter's list.
@@ -214,16 +214,16 @@ mod tests {
     #[test]
     fn what_systemd_might_read_in_another_way_is_refused() {
         for (text, code) in [
-            ("", Code::NoBroker),
-            ("PARLOIR_DEVICE=1\n", Code::NoBroker),
-            ("PARLOIR_BROKER=10.0.0.1:1\nPARLOIR_BROKER=10.0.0.1:1\n", Code::NoBroker),
-            ("PARLOIR_BROKER=\n", Code::NoBroker),
-            ("PARLOIR_BROKER=10.0.0.1\n", Code::NoBroker),
-            ("PARLOIR_BROKER=10.0.0.1:\n", Code::NoBroker),
-            ("PARLOIR_BROKER=10.0.0.1:65536\n", Code::NoBroker),
-            ("PARLOIR_BROKER=10.0.0.1:+1\n", Code::NoBroker),
-            ("PARLOIR_BROKER=10.0.0.1:01\n", Code::NoBroker),
-            ("PARLOIR_BROKER=10.0.0.1/24:1\n", Code::NoBroker),
+            ("", Code::BrokerUnnamed),
+            ("PARLOIR_DEVICE=1\n", Code::BrokerUnnamed),
+            ("PARLOIR_BROKER=10.0.0.1:1\nPARLOIR_BROKER=10.0.0.1:1\n", Code::BrokerUnnamed),
+            ("PARLOIR_BROKER=\n", Code::BrokerUnnamed),
+            ("PARLOIR_BROKER=10.0.0.1\n", Code::BrokerUnnamed),
+            ("PARLOIR_BROKER=10.0.0.1:\n", Code::BrokerUnnamed),
+            ("PARLOIR_BROKER=10.0.0.1:65536\n", Code::BrokerUnnamed),
+            ("PARLOIR_BROKER=10.0.0.1:+1\n", Code::BrokerUnnamed),
+            ("PARLOIR_BROKER=10.0.0.1:01\n", Code::BrokerUnnamed),
+            ("PARLOIR_BROKER=10.0.0.1/24:1\n", Code::BrokerUnnamed),
             ("PARLOIR_BROKER=10.0.0.1:1", Code::BoxFile),
             ("PARLOIR_BROKER=\"10.0.0.1:1\"\n", Code::BoxFile),
             ("PARLOIR_BROKER='10.0.0.1:1'\n", Code::BoxFile),

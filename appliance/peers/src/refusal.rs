@@ -33,7 +33,7 @@ macro_rules! codes {
 
 codes! {
     BoxFile, "box.env cannot be read as lines of NAME=value: nothing is opened for link; provision the box again.";
-    NoBroker, "box.env does not name the broker once, as PARLOIR_BROKER=address:port: nothing is opened for link; provision the box again.";
+    BrokerUnnamed, "box.env does not name the broker once, as PARLOIR_BROKER=address:port: nothing is opened for link; provision the box again.";
     RelaysFile, "The arbiter's list of relays is not in its form: nothing is opened for call; look at parloir-arbiter.service.";
     PeerName, "A peer is given by name, and a box asks no name server; put its IPv4 address into the policy or box.env.";
     PeerIpv6, "A peer has an IPv6 address, and a box speaks IPv4 only; give its IPv4 address.";

@@ -204,12 +204,7 @@ fn life(book: &mut Book, cell: &Cell, unit: &Named<'_>) {
     if !own {
         return; // A variant has a life of its own.
     }
-    let kind = match (cell.start, cell.restart.watchdog_ms) {
-        (Start::Once, _) => "oneshot",
-        (_, 0) => "exec",
-        (..) => "notify",
-    };
-    unit.is(book, "Type", kind);
+    unit.is(book, "Type", if cell.start == Start::Once { "oneshot" } else { "notify" });
     let ms = |key: &str| milliseconds(unit.unit.last(key));
     book.same(&unit.at("WatchdogSec"), &ms("WatchdogSec"), &Some(cell.restart.watchdog_ms).filter(|ms| *ms > 0));
     let (policy, delay) = match cell.restart.policy {

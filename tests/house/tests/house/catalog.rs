@@ -60,6 +60,10 @@ const SAID: &[(&str, &str)] = &[
         "MonitoringWithoutRoute",
         "The policy watches a class on a route that cannot be watched; correct the policy and run parloirctl lint-policy.",
     ),
+    (
+        "NoBroker",
+        "The broker cannot be reached or does not prove who it is; it is tried again. Look at network, broker and certificates.",
+    ),
     ("NoBus", "The system bus cannot be used; look at dbus.service. The process is started again."),
     ("NoClass", "The policy allows no class of call; correct the policy if that is not meant."),
     ("NoKey", "A key file of the box is not there; provision the box again."),
@@ -75,6 +79,7 @@ const SAID: &[(&str, &str)] = &[
         "RecordingWithoutRoute",
         "The policy records a class on a route that cannot record; correct the policy and run parloirctl lint-policy.",
     ),
+    ("RelayAddress", "The policy names a relay otherwise than by IPv4 address and port; a box asks no name server. Correct the policy."),
     ("RelayUrl", "The policy names a relay in a form that the firewall does not know; give it as turn:address:port."),
     (
         "RelaysUnsaid",
@@ -113,6 +118,23 @@ fn entries() -> BTreeMap<String, (String, String)> {
     }
     SAID.iter().for_each(|(name, hint)| add(name, "said by a process of the box", hint));
     all
+}
+
+/// The tables know nothing of each other; one code in two of them would explain something else.
+#[test]
+fn no_two_tables_have_one_code() {
+    let core = Code::ALL.iter().map(|code| code.name()).chain(EndReason::ALL.iter().map(|end| end.name()));
+    let peers = parloir_peers::refusal::Code::ALL.iter().map(|code| code.name());
+    let seal = parloir_seal::Code::ALL.iter().map(|code| code.name());
+    let mut seen = BTreeSet::new();
+    for name in core.chain(peers).chain(seal).chain(SAID.iter().map(|(name, _)| *name)) {
+        assert!(seen.insert(name), "{name} stands in two tables");
+    }
+    let own: BTreeSet<&str> = parloir_peers::refusal::Code::ALL.iter().map(|code| code.name()).collect();
+    for path in files().iter().filter(|path| path.starts_with("appliance") && !path.starts_with("appliance/peers")) {
+        let both: Vec<String> = said_in(&text(path)).into_iter().filter(|code| own.contains(code.as_str())).collect();
+        assert!(both.is_empty(), "{} says {both:?}, which the firewall's table explains", path.display());
+    }
 }
 
 fn sentence(words: &str) -> String {
