@@ -2,7 +2,8 @@
 // Never: offers, restarts ICE, or decodes from a box that is not the one that was announced.
 // Called by: visit.js.
 
-const MAX_BITRATE = 1_800_000;
+/** What is sent to a box that asks for no less. */
+const MOST = { width: 1280, height: 720, fps: 30, bps: 1_800_000 };
 const START_KBPS = 1200;
 const STILL_MS = 2000;
 const SILENCE = 1e-6;
@@ -22,8 +23,21 @@ function changed(candidate, tries) {
 /** Pictures as the visit wants them; voice visits ask for none. */
 export const wanted = media => ({
   audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
-  video: media === "voice" ? false : { width: { ideal: 1280 }, height: { ideal: 720 }, frameRate: { ideal: 30, max: 30 }, facingMode: "user" },
+  video: media === "voice" ? false
+    : { width: { ideal: MOST.width }, height: { ideal: MOST.height }, frameRate: { ideal: MOST.fps, max: MOST.fps }, facingMode: "user" },
 });
+
+/** What the box asks for: the largest picture (imageattr, RFC 6236), frames in a second (framerate, RFC 8866), bits in a second (TIAS, RFC 3890). */
+export function asked(sdp) {
+  const video = sdp.split(/^m=/m).find(section => section.startsWith("video ")) ?? "";
+  const largest = range => Math.max(...range.match(/\d+/g).map(Number));
+  const takes = video.match(/^a=imageattr:\S+.*? recv (.*?)(?= send |\r?$)/m)?.[1] ?? "";
+  const sizes = [...takes.matchAll(/x=(\[[\d:,]+\]|\d+),y=(\[[\d:,]+\]|\d+)/g)].map(([, x, y]) => ({ width: largest(x), height: largest(y) }));
+  const size = sizes.sort((a, b) => b.width * b.height - a.width * a.height)[0];
+  const number = pattern => Number(video.match(pattern)?.[1] ?? Infinity);
+  const all = { ...size, fps: number(/^a=framerate:(\d+(?:\.\d+)?)/m), bps: number(/^b=TIAS:(\d+)/m) };
+  return Object.fromEntries(Object.entries(MOST).map(([name, most]) => [name, Math.max(1, Math.min(most, all[name] ?? most))]));
+}
 
 /** Whether this browser can decode and send H.264. */
 export function canH264() {
@@ -104,6 +118,8 @@ export class Media {
       iceTransportPolicy: this.plan.relay_only ? "relay" : "all",
       bundlePolicy: "max-bundle",
     });
+    const limits = asked(sdp);
+    const fitted = this.fit(limits);
     pc.onicecandidate = ({ candidate }) => this.pc === pc && this.on.signal({
       generation, kind: "candidate", mline: candidate?.sdpMLineIndex ?? 0, candidate: candidate?.candidate ?? "",
     });
@@ -127,7 +143,8 @@ export class Media {
     const early = this.early.filter(m => m.generation === generation);
     this.early = [];
     for (const message of early) await this.add(message);
-    await this.limit(pc);
+    await fitted;
+    await this.limit(pc, limits);
   }
 
   /** The path to the box is cut. Chromium forgets its pairs after a while and never looks again, the box does not: each of its candidates is
@@ -147,12 +164,20 @@ export class Media {
   /** Asks the box for a new offer: whatever this page had is gone. */
   again() { this.on.signal({ generation: this.kept.generation, kind: "again" }); }
 
-  /** Under pressure the picture gets smaller before it gets slower. */
-  async limit(pc) {
+  /** A box that takes less than the camera gives: the camera gives less. One that cannot is scaled down on its way out. */
+  async fit({ width, height, fps }) {
+    if (width >= MOST.width && height >= MOST.height && fps >= MOST.fps) return;
+    const constraints = { width: { ideal: width, max: width }, height: { ideal: height, max: height }, frameRate: { ideal: fps, max: fps } };
+    await Promise.all(this.local.getVideoTracks().map(track => track.applyConstraints(constraints).catch(() => {})));
+  }
+
+  /** No more than the box takes; under pressure the picture gets smaller before it gets slower. */
+  async limit(pc, { width, height, fps, bps }) {
     for (const sender of pc.getSenders().filter(s => s.track?.kind === "video")) {
-      const parameters = sender.getParameters();
+      const parameters = sender.getParameters(), camera = sender.track.getSettings();
+      const scale = Math.max(1, (camera.width ?? 0) / width, (camera.height ?? 0) / height);
       parameters.degradationPreference = "maintain-framerate";
-      parameters.encodings?.forEach(e => { e.maxBitrate = MAX_BITRATE; e.maxFramerate = 30; });
+      parameters.encodings?.forEach(e => { Object.assign(e, { maxBitrate: bps, maxFramerate: fps, scaleResolutionDownBy: scale }); });
       await sender.setParameters(parameters).catch(() => {});
     }
   }

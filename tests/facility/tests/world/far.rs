@@ -1,6 +1,6 @@
 //! Owns: a box's end of the media in a second window of the page's own browser, and what is done with both.
 //! Never: the visitor's page.
-//! Called by: browser.rs, reload.rs.
+//! Called by: browser.rs, reload.rs, small_box.rs.
 
 use super::{Box_, World};
 use fantoccini::Client;
@@ -11,7 +11,7 @@ use parloir_pass::{Bytes32, Grant, Id, Receipt, Statement, VERSION};
 use parloir_seal::{jws, random};
 use parloir_wire::signal::Signal;
 use serde_json::{Value, json};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,6 +22,8 @@ pub struct FarEnd {
     page: WindowHandle,
     /// The newest offer; what belongs to an older one is dropped, as link does.
     generation: Cell<u32>,
+    /// What its offers ask the page to keep to: lines of SDP for the section of pictures.
+    pub asks: RefCell<String>,
 }
 
 const MAKE: &str = include_str!("../far_end.js");
@@ -41,7 +43,9 @@ impl FarEnd {
         let bytes: Vec<u8> = (0..32).map(|i| u8::from_str_radix(&hex[2 * i..2 * i + 2], 16).unwrap()).collect();
         let generation = self.generation.get() + 1;
         self.generation.set(generation);
-        (Signal::Offer { generation, sdp: made["sdp"].as_str().unwrap().to_owned() }, Bytes32(bytes.try_into().unwrap()))
+        let (before, video) = made["sdp"].as_str().unwrap().split_once("m=video").unwrap();
+        let sdp = format!("{before}m=video{}", video.replacen("\r\na=", &format!("{}\r\na=", self.asks.borrow()), 1));
+        (Signal::Offer { generation, sdp }, Bytes32(bytes.try_into().unwrap()))
     }
     /// Offers, as the box does at first, and again when it is asked to.
     pub async fn call(&self, b: &Box_, grant: &Grant) {
@@ -109,7 +113,7 @@ pub async fn far_end(world: &World, visitor: &Visitor) -> FarEnd {
     let origin = world.url.split("/v/").next().unwrap().to_owned();
     client.goto(&format!("{origin}/none")).await.unwrap();
     client.switch_to_window(page.clone()).await.unwrap();
-    FarEnd { client, own, page, generation: Cell::new(0) }
+    FarEnd { client, own, page, generation: Cell::new(0), asks: RefCell::default() }
 }
 
 /// Carries signals between the page and the far end until statements say what is wanted.
