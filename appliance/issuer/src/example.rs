@@ -15,7 +15,7 @@ use crate::{Secret, sign};
 /// 2026-12-01 14:00:00 UTC, when the example visit starts; Unix seconds.
 pub const NOW: i64 = 1_796_133_600;
 
-const RELAY: &str = "turn:relay.example:3478?transport=udp";
+const RELAY: &str = "turn:192.0.2.10:3478?transport=udp";
 const CERTIFICATE: Bytes32 = Bytes32([0xb0; 32]);
 
 /// A site with one box, one person, one visitor.

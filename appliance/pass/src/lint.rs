@@ -32,6 +32,13 @@ pub fn lint(policy: &SitePolicy) -> Vec<Finding> {
     let mut out = Vec::new();
     if let Err(Broken { code, field, rule }) = policy.check() {
         out.push(Finding { error: true, code, place: field.to_owned(), words: rule });
+    } else if policy.relays.iter().any(|url| !is_address(url)) {
+        out.push(Finding {
+            error: true,
+            code: "RelayAddress",
+            place: "relays".to_owned(),
+            words: "a relay that is not turn:ADDRESS:PORT with an IPv4 address: a box asks no name server, and its firewall opens to addresses",
+        });
     }
     if policy.relays.is_empty() {
         out.push(Finding {
@@ -55,6 +62,12 @@ pub fn lint(policy: &SitePolicy) -> Vec<Finding> {
     policy.classes.iter().for_each(|rule| lint_class(rule, &mut out));
     out.sort_by_key(|f| !f.error);
     out
+}
+
+/// `turn:192.0.2.10:3478?transport=udp`: host and port of the URL (RFC 7065) are an IPv4 address and a port.
+fn is_address(url: &str) -> bool {
+    let (_, rest) = url.split_once(':').unwrap_or_default();
+    rest.split('?').next().unwrap_or_default().parse::<core::net::SocketAddrV4>().is_ok()
 }
 
 fn lint_class(rule: &ClassRule, out: &mut Vec<Finding>) {

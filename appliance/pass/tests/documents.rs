@@ -186,6 +186,10 @@ fn the_linter_refuses_what_cannot_be_kept() {
     assert_eq!(codes(&|p| p.classes[0].monitoring = true), [(true, "MonitoringWithoutRoute")]);
     assert_eq!(codes(&|p| p.relays.clear()), [(true, "NoRelay")]);
     assert_eq!(codes(&|p| p.relays[0] = "udp:x".into()), [(true, "MalformedDocument")]);
+    for host in ["relay.example:3478", "[2001:db8::1]:3478", "192.0.2.10"] {
+        assert_eq!(codes(&|p| p.relays[0] = format!("turn:{host}")), [(true, "RelayAddress")], "{host}");
+    }
+    assert_eq!(codes(&|p| p.relays[0] = "turns:192.0.2.10:5349".into()), []);
     assert_eq!(codes(&|p| p.classes[0].make_good_s = 1801), [(true, "MakeGoodTooLong")]);
     assert_eq!(codes(&|p| p.classes[0].class = Class::Lawyer), [(false, "ClassNotSupported")]);
     assert_eq!(codes(&|p| p.classes.clear()), [(false, "NoClass")]);
