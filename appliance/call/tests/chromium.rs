@@ -119,6 +119,27 @@ fn both_ends_see_and_hear_through_the_relay_only_and_the_process_ends_with_gate(
     assert!(status.success() && lived < Duration::from_millis(200), "{status} after {lived:?}");
 }
 
+/// A board that can do no more: from the clip of 720p at 30 to the plan's size and rate, filled with the plan's bits.
+#[test]
+fn a_small_plan_sends_its_size_rate_and_bits() {
+    let _alone = alone();
+    let browser = Browser::start();
+    let call = Call::start();
+    let plan = Plan { width: 320, height: 180, fps: 10, max_kbps: 200, start_kbps: 160, min_kbps: 50, ..Call::plan(browser.prepare(), None) };
+    connect(&browser, &call, &plan);
+    browser.carry(&call, 4.0, || false);
+    let cpu = call.cpu();
+    let grown = growth(&browser, &call, 5.0, &["decoded", "video_bytes", "energy"]);
+    let f = browser.figures();
+    eprintln!("{grown:?} in 5 s, cpu {:.2} s; {f}", (call.cpu() - cpu).as_secs_f64());
+    assert_eq!((f["width"].as_u64(), f["height"].as_u64()), (Some(320), Some(180)));
+    let (fps, kbps) = (grown[0] / 5.0, grown[1] * 8.0 / 5000.0);
+    assert!((8.0..=11.0).contains(&fps), "{fps} frames a second");
+    // Two thirds of the source's frames never reach the encoder, which shares its bits by their time stamps.
+    assert!((90.0..=230.0).contains(&kbps), "{kbps} kbit/s");
+    assert!(grown[2] > 0.001, "sound at the lowest complexity is sound");
+}
+
 #[test]
 fn what_is_held_back_does_not_leave() {
     let _alone = alone();

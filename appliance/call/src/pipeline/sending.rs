@@ -162,15 +162,7 @@ impl Sending {
             self.size.set_property("caps", wanted);
         }
         self.fps.store(fps, Ordering::Relaxed);
-        // The encoder shares its bits among the frames of the source's rate; those that are thinned out leave theirs to the others.
-        let source = self.source_fps().unwrap_or(fps).max(fps);
-        self.encoder.set_property("bitrate", kbps.saturating_mul(1000).saturating_mul(source.into()) / u32::from(fps.max(1)));
-    }
-
-    fn source_fps(&self) -> Option<u8> {
-        let caps = self.size.static_pad("sink")?.current_caps()?;
-        let rate = caps.structure(0)?.get::<gstreamer::Fraction>("framerate").ok()?;
-        u8::try_from(rate.numer() / rate.denom().max(1)).ok()
+        self.encoder.set_property("bitrate", kbps.saturating_mul(1000));
     }
 
     /// Bit rate of the sound, and the computing power that it may take (`complexity`, 0 to 10).
