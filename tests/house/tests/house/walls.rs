@@ -123,6 +123,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "serde",
             "serde_json",
             "schemars",
+            "toml",
         ],
     ),
 ];
