@@ -2,6 +2,7 @@
 //! Never: a cell of the bench while a machine runs: the box is in the machine.
 //! Called by: the tests of whole boxes, `parloir-machine`.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -40,6 +41,7 @@ pub struct Scene {
     dir: PathBuf,
     probe: PathBuf,
     journal: Arc<Mutex<Vec<Entry>>>,
+    tv: Cell<Option<String>>,
 }
 
 impl Scene {
@@ -81,7 +83,7 @@ impl Scene {
         show(&built.dir.join("tools"), "tools")?;
         let dir = show(&kept, "machine")?;
         let probe = probe_disk(&built, &dir)?;
-        Ok(Self { play, built, out, dir, probe, journal: Arc::default() })
+        Ok(Self { play, built, out, dir, probe, journal: Arc::default(), tv: Cell::default() })
     }
 
     /// A disk with the built image in slot A and this site's box in the data partition. A new one each time.
@@ -114,6 +116,7 @@ impl Scene {
     pub fn start(&mut self, options: &Options) -> Result<Machine, Halt> {
         self.play.seen = seen_of_the_facility(&self.play);
         lock(&self.journal).clear();
+        self.tv.set(None);
         // A name of ours in front: the built tree may be where QEMU's user must not look.
         let built = Built { dir: PathBuf::from(RUN) };
         let machine =
@@ -194,7 +197,11 @@ impl Scene {
     /// # Errors
     /// The TV's side of the guest's HDMI does not take it.
     pub fn tv_key(&self, probe: &Probe, key: &str) -> io::Result<()> {
-        let node = tv_node(probe)?;
+        let node = match self.tv.take() {
+            Some(node) => node,
+            None => tv_node(probe)?,
+        };
+        self.tv.set(Some(node.clone()));
         let press = format!("ui-cmd={key}");
         probe.out(&["cec-ctl", "-d", &node, "-s", "--to", "4", "--user-control-pressed", &press])?;
         probe.out(&["cec-ctl", "-d", &node, "-s", "--to", "4", "--user-control-released"]).map(drop)
@@ -273,19 +280,17 @@ fn hand_on(entry: Entry, journal: &Mutex<Vec<Entry>>, events: &Sender<Event>) {
     lock(journal).push(entry);
 }
 
-/// The node of the TV's side of the guest's HDMI cable: vivid names its capture side `vid-cap`.
-///
-/// # Errors
-/// There is none.
-pub fn tv_node(probe: &Probe) -> io::Result<String> {
-    let names = probe.list("/sys/class/cec").or_else(|_| probe.list("/sys/bus/cec/devices"))?;
-    for name in names {
-        let node = format!("/dev/{name}");
-        if probe.out(&["cec-ctl", "-d", &node, "-s"])?.contains("vid-cap") {
+/// The node of the TV's side of the guest's HDMI cable (vivid names its capture side `vid-cap`), which is made a TV there: somebody has
+/// to be at the other end.
+fn tv_node(probe: &Probe) -> io::Result<String> {
+    let nodes: Vec<String> = probe.list("/dev")?.into_iter().filter(|name| name.starts_with("cec")).collect();
+    for node in nodes.iter().map(|name| format!("/dev/{name}")) {
+        if probe.out(&["cec-ctl", "-d", &node])?.contains("vid-cap") {
+            probe.out(&["cec-ctl", "-d", &node, "-s", "--tv"])?;
             return Ok(node);
         }
     }
-    Err(io::Error::other("the guest has no HDMI input that plays the TV"))
+    Err(io::Error::other(format!("none of {nodes:?} in the guest is the TV's side of a cable")))
 }
 
 /// A disk with the probe's program on it, and nothing else.

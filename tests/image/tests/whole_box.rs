@@ -88,6 +88,15 @@ fn the_end_takes_the_camera_away() {
 }
 
 #[test]
+fn a_no_of_the_facility_shuts_the_door() {
+    let Some(report) = life() else { return };
+    let revoked = &report["revoked"];
+    assert!(revoked["to_shut_door_ms"].as_f64().is_some_and(|ms| ms < 2000.0), "{revoked}");
+    assert_eq!(revoked["camera"]["openers"], json!([]), "{revoked}");
+    assert_eq!(revoked["camera"]["uid"], json!(0), "{revoked}");
+}
+
+#[test]
 fn the_receipt_and_the_ledger_tell_the_visit() {
     let Some(report) = life() else { return };
     assert_eq!(report["receipt"]["verified"], json!(true), "{}", report["receipt"]);
@@ -115,12 +124,16 @@ fn whole(report: &Path) -> Result<(), Halt> {
     told["memory"] = json!({ "idle": memory(&probe)? });
     told["camera"] = json!({ "before": camera(&probe)? });
     told["focus"] = focus(&mut scene, &mut machine, &probe)?;
+    visitor(&mut scene)?;
     visit(&mut scene, &mut machine, &probe, &mut told)?;
+    told["revoked"] = revoked(&mut scene, &mut machine, &probe)?;
     told["errors"] = json!(scene.play.seen.errors);
     told["failed_units"] = failed(&probe)?;
     let at = scene.out.join("state");
     told["ledger"] = ledger(&probe, &at)?;
     told["qemu_cpu_s"] = json!(machine.cpu_seconds());
+    let lines = scene.play.lines.iter().flatten().map(|line| format!("{}: {}\n", line.from, line.text));
+    std::fs::write(scene.out.join("visit.log"), lines.collect::<String>())?;
     std::fs::write(report, format!("{told:#}\n"))?;
     Ok(())
 }
@@ -220,13 +233,9 @@ fn camera(probe: &Probe) -> Result<Value, Halt> {
 
 /// OK on the first contact, twenty seconds, Back.
 fn visit(scene: &mut Scene, machine: &mut Machine, probe: &Probe, told: &mut Value) -> Result<(), Halt> {
-    scene.play.visitor_to_page()?;
-    scene.play.lines = Some(Vec::new());
     let pressed = Instant::now();
-    scene.tv_key(probe, "select")?;
-    scene.until(machine, "an answer to OK", STEP, |scene| !matches!(scene.play.seen.phase.as_str(), "home" | ""))?;
+    call(scene, machine, probe)?;
     told["asked"] = json!(true);
-    both_see(scene, machine)?;
     let ready = pressed.elapsed().as_secs_f64();
     let before = [scene.play.seen.appliance.decoded(), scene.play.seen.visitor.decoded()];
     let cost = machine.cpu_seconds();
@@ -256,17 +265,52 @@ fn visit(scene: &mut Scene, machine: &mut Machine, probe: &Probe, told: &mut Val
     told["shut_took_ms"] = json!(scene.play.seen.gate_took_ms);
     told["receipt"] = scene.play.seen.receipt.clone().unwrap_or_default();
     told["end_reason"] = json!(scene.play.seen.end_reason);
-    let lines = scene.play.lines.take().unwrap_or_default();
-    std::fs::write(scene.out.join("visit.log"), lines.iter().map(told_line).collect::<String>())?;
     Ok(())
 }
 
-fn told_line(line: &Line) -> String {
-    format!("{}: {}\n", line.from, line.text)
+/// A browser that stays after the end of a visit, at its page.
+fn visitor(scene: &mut Scene) -> Result<(), Halt> {
+    let url = scene.play.seen.visitor_url.clone().unwrap_or_default();
+    scene.play.stage.visitor_with(&url, &["--stay"])?;
+    scene.play.lines = Some(Vec::new());
+    scene.play.until("the visitor's page in the browser", STEP, |seen| seen.visitor_waits)
 }
 
-/// Until both sides decode; an emulated box takes its time.
-fn both_see(scene: &mut Scene, machine: &mut Machine) -> Result<(), Halt> {
+/// A second visit, which staff revoke: from the word at the facility to the shut door, by the guest's clock.
+fn revoked(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Value, Halt> {
+    if scene.play.seen.phase == "ended" {
+        scene.tv_key(probe, "exit")?;
+    }
+    scene.until(machine, "the home screen again", STEP, |scene| scene.play.seen.phase == "home")?;
+    scene.play.seen.visitor_waits = false;
+    scene.play.stage.supervisor.say("visitor", r#"{"do":"back"}"#)?;
+    scene.until(machine, "the page waiting again", STEP, |scene| scene.play.seen.visitor_waits)?;
+    let seen = &mut scene.play.seen;
+    (seen.first_picture_ns, seen.visitor.first_frame_ms, seen.receipt) = (None, None, None);
+    call(scene, machine, probe)?;
+    scene.play.idle(Duration::from_secs(3))?;
+    let granted = |line: &Line| line.json().filter(|event| event["event"] == "granted")?["grant"].as_str().map(str::to_owned);
+    let grant = scene.play.lines.iter().flatten().rev().find_map(granted).ok_or_else(|| Halt::Failed("no grant".to_owned()))?;
+    // The guest's clock at this moment, by asking it: half of the way there and back is the error.
+    let asked = Instant::now();
+    let (clock, _) = probe.clocks()?;
+    let error = asked.elapsed() / 2;
+    let since = Instant::now();
+    scene.play.stage.supervisor.say("facility", &json!({ "do": "deny", "target": { "grant": grant } }).to_string())?;
+    scene.until(machine, "the end of a revoked visit", STEP, |scene| scene.play.seen.receipt.is_some())?;
+    let said_s = clock + (since - asked).as_secs_f64() - error.as_secs_f64();
+    let shut = scene.journal().into_iter().rfind(|entry| entry.text.contains("shut_reason"));
+    let shut = shut.ok_or_else(|| Halt::Failed("the journal has no shut door".to_owned()))?;
+    Ok(json!({
+        "to_shut_door_ms": (shut.at - said_s) * 1000.0, "error_ms": error.as_secs_f64() * 1000.0,
+        "gate_took_ms": scene.play.seen.gate_took_ms, "end_reason": scene.play.seen.end_reason, "camera": camera(probe)?,
+    }))
+}
+
+/// OK on the first contact, until both sides decode; an emulated box takes its time.
+fn call(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<(), Halt> {
+    scene.tv_key(probe, "select")?;
+    scene.until(machine, "an answer to OK", STEP, |scene| !matches!(scene.play.seen.phase.as_str(), "home" | ""))?;
     let both = |scene: &Scene| {
         let seen = &scene.play.seen;
         (seen.first_picture_ns.is_some() && seen.visitor.first_frame_ms.is_some())
