@@ -83,7 +83,18 @@ mod tests {
     fn a_picture_is_read_within_its_bounds() {
         assert_eq!("1280x720@30".parse(), Ok(Picture { width: 1280, height: 720, fps: 30 }));
         assert_eq!("320x180@10".parse(), Ok(Picture { width: 320, height: 180, fps: 10 }));
-        for bad in ["", "1280x720", "1280@30", "x720@30", "1281x720@30", "318x180@10", "320x180@9", "3840x2160@30", "1280x720@300", "1280x720@30 "] {
+        for bad in [
+            "",
+            "1280x720",
+            "1280@30",
+            "x720@30",
+            "1281x720@30",
+            "318x180@10",
+            "320x180@9",
+            "3840x2160@30",
+            "1280x720@300",
+            "1280x720@30 ",
+        ] {
             assert_eq!(bad.parse::<Picture>(), Err(NoPicture), "{bad}");
         }
     }

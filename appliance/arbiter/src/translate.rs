@@ -185,7 +185,8 @@ mod tests {
 
     #[test]
     fn a_plan_has_the_boards_picture_and_a_voice_visits_has_none() {
-        let message = |video| ToCall::Plan { generation: 1, far: Vec::new(), relays: Vec::new(), direct_candidates: false, video };
+        let message =
+            |video| ToCall::Plan { generation: 1, far: Vec::new(), relays: Vec::new(), direct_candidates: false, video };
         let plan = |video, picture: &str| match to_call(&Id([1; 16]), &message(video), picture.parse().unwrap()) {
             lease::ToCall::Plan(plan) => *plan,
             other => panic!("{other:?}"),

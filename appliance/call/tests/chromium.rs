@@ -125,7 +125,15 @@ fn a_small_plan_sends_its_size_rate_and_bits() {
     let _alone = alone();
     let browser = Browser::start();
     let call = Call::start();
-    let plan = Plan { width: 320, height: 180, fps: 10, max_kbps: 200, start_kbps: 160, min_kbps: 50, ..Call::plan(browser.prepare(), None) };
+    let plan = Plan {
+        width: 320,
+        height: 180,
+        fps: 10,
+        max_kbps: 200,
+        start_kbps: 160,
+        min_kbps: 50,
+        ..Call::plan(browser.prepare(), None)
+    };
     connect(&browser, &call, &plan);
     browser.carry(&call, 4.0, || false);
     let cpu = call.cpu();

@@ -187,7 +187,8 @@ fn the_offer_of_a_small_plan_says_what_may_come() {
     let _alone = alone();
     let call = Call::start();
     call.wait_for("Ready", 10, |f| matches!(f, Fact::Ready { .. }));
-    let plan = Plan { width: 320, height: 180, fps: 10, max_kbps: 200, start_kbps: 160, min_kbps: 50, ..Call::plan([1; 32], None) };
+    let plan =
+        Plan { width: 320, height: 180, fps: 10, max_kbps: 200, start_kbps: 160, min_kbps: 50, ..Call::plan([1; 32], None) };
     for generation in [1, 2] {
         call.order(&ToCall::Plan(Box::new(Plan { generation, ..plan.clone() })));
         call.wait_for_signal(5, |s| matches!(s, Signal::Offer { generation: g, .. } if *g == generation));

@@ -60,7 +60,8 @@ async fn the_page_sends_no_more_than_the_box_asks_for_also_at_a_re_call() {
         assert!((5.0..=11.0).contains(&fps) && kbps < 240.0, "{fps} frames a second, {kbps} kbit/s");
     }
     // What the camera itself gives now.
-    let script = "const t = document.getElementById('near').srcObject.getVideoTracks()[0].getSettings(); return [t.width, t.height]";
+    let script =
+        "const t = document.getElementById('near').srcObject.getVideoTracks()[0].getSettings(); return [t.width, t.height]";
     assert_eq!(visitor.client().execute(script, Vec::new()).await.unwrap(), json!([320, 180]));
     visitor.close().await.unwrap();
 }

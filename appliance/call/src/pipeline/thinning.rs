@@ -50,7 +50,9 @@ mod tests {
 
     #[test]
     fn what_is_above_the_limit_is_dropped_evenly_and_the_rest_stays() {
-        for (source, fps, a_second) in [(30, 30, 30), (30, 60, 30), (10, 10, 10), (10, 30, 10), (30, 20, 20), (30, 10, 10), (25, 10, 10), (60, 24, 24)] {
+        for (source, fps, a_second) in
+            [(30, 30, 30), (30, 60, 30), (10, 10, 10), (10, 30, 10), (30, 20, 20), (30, 10, 10), (25, 10, 10), (60, 24, 24)]
+        {
             assert!(kept(source, fps, 10).abs_diff(a_second * 10) <= 1, "{source} to {fps}: {} in 10 s", kept(source, fps, 10));
         }
     }
