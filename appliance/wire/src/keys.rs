@@ -47,7 +47,7 @@ keys! {
     Right = 4, "right", [106];
     Ok = 5, "ok", [352, 28, 353];
     Back = 6, "back", [158, 1, 174];
-    Home = 7, "home", [102, 172];
+    Home = 7, "home", [102, 172, 618];
     Help = 8, "help", [138, 214];
     VolumeUp = 9, "volume-up", [115];
     VolumeDown = 10, "volume-down", [114];

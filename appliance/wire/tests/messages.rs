@@ -389,6 +389,38 @@ fn there_are_24_keys_and_each_code_means_one() {
     assert_eq!(keys::from_event(&event), None, "a negative value is no motion");
 }
 
+/// What the remote of a TV sends over HDMI-CEC, as the kernel's `rc-cec` table makes it into key codes: every one of our keys that CEC
+/// has a code for enters, and the keys of a TV that are none of ours do not.
+#[test]
+fn the_keys_of_a_tv_are_ours() {
+    let ours = [
+        (352, Key::Ok), // select
+        (103, Key::Up),
+        (108, Key::Down),
+        (105, Key::Left),
+        (106, Key::Right),
+        (618, Key::Home), // root menu
+        (174, Key::Back), // exit
+        (28, Key::Ok),    // enter
+        (402, Key::ChannelUp),
+        (403, Key::ChannelDown),
+        (138, Key::Help),
+        (115, Key::VolumeUp),
+        (114, Key::VolumeDown),
+        (113, Key::Mute),
+        (398, Key::Red),
+        (512, Key::Digit0),
+        (521, Key::Digit9),
+    ];
+    for (code, key) in ours {
+        assert_eq!(Key::from_evdev(code), Some(key), "{code}");
+    }
+    // Power, record, play, the other coloured keys, setup menu.
+    for code in [116, 167, 207, 399, 400, 401, 141] {
+        assert_eq!(Key::from_evdev(code), None, "{code}");
+    }
+}
+
 #[test]
 fn secrets_are_not_printed() {
     assert!(!format!("{:?}", plan()).contains("secret"));

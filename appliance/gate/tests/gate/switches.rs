@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parloir_wire::MICROPHONE;
 use parloir_wire::gate::GateRefusal::NoDevice;
 use parloir_wire::gate::{FromGate, ShutReason, ToGate};
 use parloir_wire::ticket::Ticket;
+use parloir_wire::{CAMERA, MICROPHONE};
 
 use crate::harness::{Arbiter, LEASE, Setup, World, eventually, own_uid};
 
@@ -195,4 +195,42 @@ fn shut_throws_every_switch() {
     command.args(world.setup.extra.iter().map(|word| word.replace("DIR", &world.dir.display().to_string())));
     assert!(command.status().expect("gate").success());
     assert_eq!([&authorized, &unbind].map(|path| read(path)), ["0", "1-2:1.0"]);
+}
+
+/// The kernel's own USB port and camera driver: `docs/adr/0017` has the commands that make a camera in a guest. `PARLOIR_PORT` is its
+/// device in sysfs, `PARLOIR_NODE` the link that udev gives its node.
+#[test]
+#[ignore = "needs a USB camera and udev; run in a guest"]
+fn a_real_port_is_a_door() {
+    let real = |name: &str| PathBuf::from(std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set")));
+    let (port, node) = (real("PARLOIR_PORT").join("authorized"), real("PARLOIR_NODE"));
+    let words = format!("--camera-node {0} --camera-switch {1},1,{1},0 --call-uid {CALL_UID}", node.display(), port.display());
+    let world = World::new(Setup { extra: words.split(' ').map(str::to_owned).collect(), ..Setup::default() });
+    let arbiter = world.ready_arbiter();
+    for turn in 0..5 {
+        assert_eq!(read(&port).trim(), "0", "shut at the start and after each lease");
+        assert!(!node.exists());
+        let nonce = world.prepare(&arbiter);
+        world.born();
+        assert_eq!(world.report(), "begin 7 1");
+        let start = Instant::now();
+        arbiter.send(&world.sign(&Ticket { media: CAMERA, ..world.ticket(nonce) }));
+        arbiter.expect(|m| matches!(m, FromGate::Opened { media: CAMERA, .. }).then_some(()));
+        let opened = start.elapsed();
+        assert_eq!(world.report(), "door 1 0");
+        let given = start.elapsed();
+        assert_eq!(owner(&node), Some((CALL_UID, 0o600)));
+        // Longer than udev takes for its last event: nobody takes the node away from the call process.
+        std::thread::sleep(Duration::from_millis(700));
+        assert_eq!(owner(&node), Some((CALL_UID, 0o600)));
+        let start = Instant::now();
+        arbiter.send(&ToGate::Close { lease: LEASE });
+        let (reason, died_ms) = arbiter.shut();
+        assert_eq!(reason, ShutReason::Asked);
+        let shut = start.elapsed();
+        eventually("the node is gone", || !node.exists());
+        let gone = start.elapsed();
+        println!("{turn}: opened {opened:?}, given {given:?}; shut {shut:?} (call dead in {died_ms} ms), link gone {gone:?}");
+    }
+    assert!(!world.log().contains("<3>"), "{}", world.log());
 }
