@@ -185,9 +185,14 @@ impl Drop for World {
     }
 }
 
-/// Runs a program that must succeed; answers what it printed.
+/// Runs a program that must succeed; answers what it printed. A person's own PATH often lacks the administrator's directories.
 pub fn run(program: &str, arguments: &[&str]) -> String {
-    let out = Command::new(program).args(arguments).output().unwrap_or_else(|e| panic!("{program}: {e}: see scripts/lib.sh"));
+    let path = "/usr/sbin:/usr/bin:/sbin:/bin";
+    let out = Command::new(program)
+        .args(arguments)
+        .env("PATH", path)
+        .output()
+        .unwrap_or_else(|e| panic!("{program}: {e}: see scripts/lib.sh"));
     assert!(out.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&out.stderr));
     String::from_utf8_lossy(&out.stdout).into_owned()
 }
