@@ -4,8 +4,10 @@
 
 # in_tools COMMAND...: runs it inside the tools tree, in this directory; repository and target directory are there under their own paths.
 in_tools() {
+  local mapped=()
+  [ "$(id -u)" = 0 ] || mapped=(--map-root-user)
   # shellcheck disable=SC2016 # expanded inside
-  unshare --mount --propagation private -- sh -euc '
+  unshare "${mapped[@]}" --mount --propagation private -- sh -euc '
     tools=$1 root=$2 target=$3
     for dir in /proc /sys /dev "$root" "$target"; do mkdir -p "$tools$dir" && mount --rbind "$dir" "$tools$dir"; done
     shift 3

@@ -32,12 +32,14 @@ data_tree() {
 
 # disk BOX UKI BROKER FILE
 disk() {
-  local box=$1 uki=$2 broker=$3 file=$4 at=1 name size type from parts=$work/disk
+  local box=$1 uki=$2 broker=$3 file=$4 at=1 name size type from parts
   [ -e "$out/$uki.efi" ] || { echo "$out/$uki.efi is not there: scripts/image build makes it" >&2; exit 2; }
   [ "$(stat -c %s "$out/root.img")" -le $((root_mib * 1048576)) ] ||
     { echo "the root has outgrown its partition of $root_mib MiB: raise root_mib in $recipe/disk.sh" >&2; exit 1; }
-  rm -rf "$parts"
-  mkdir -m 700 "$parts"
+  # The directory has the keys: nobody else's, and gone whatever happens.
+  parts=$(mktemp -d "$target/disk.XXXXXX")
+  # shellcheck disable=SC2064 # now
+  trap "rm -rf '$parts'" EXIT
   data_tree "$box" "$broker" "$parts/tree"
   in_tools mke2fs -q -t ext4 -L data -E root_owner=0:0 -d "$parts/tree" "$parts/data" "${data_mib}M"
   truncate -s "${efi_mib}M" "$parts/efi"
@@ -60,5 +62,4 @@ disk() {
     at=$((at + size))
   done
   mv "$parts/disk" "$file"
-  rm -rf "$parts" # it has the keys
 }

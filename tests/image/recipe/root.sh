@@ -79,13 +79,10 @@ install_ours() {
   put boards/qemu/modules-load.d usr/lib/modules-load.d
 }
 
-# roots_of FILE: the root keys that the image trusts. Without FILE a site for development is made, once; no real site trusts its keys.
-roots_of() {
+# development_site: a site whose root keys an image trusts that is given no others. Made once; no real site trusts its keys.
+development_site() {
   local site=$image/site
-  if [ -z "$1" ] && [ ! -e "$site/roots.bin" ]; then
-    "$image/cargo/debug/parloirctl" init --dir "$site" >/dev/null
-  fi
-  cp "${1:-$site/roots.bin}" "$work/roots.bin"
+  [ -e "$site/roots.bin" ] || "$image/cargo/debug/parloirctl" init --dir "$site" >/dev/null
 }
 
 # run_inside COMMAND...: one of our programs in the finished tree, with the libraries and plugins that it will have on the box.
@@ -126,8 +123,9 @@ board() {
   fi
 }
 
-# What a system needs in /etc, and nothing else.
+# configuration ROOTS: what a system needs in /etc, and nothing else; the root keys; the board.
 configuration() {
+  [ -e "$1" ] || { echo "$1 is not there: scripts/image build without --no-compile makes it, or name one with --roots" >&2; exit 2; }
   install -m 644 "$recipe/sysusers.conf" "$tree/usr/lib/sysusers.d/00-parloir-base.conf"
   install -m 644 "$recipe/os-release" "$tree/usr/lib/os-release"
   ln -sf ../usr/lib/os-release "$tree/etc/os-release"
@@ -146,7 +144,7 @@ hosts: files' >"$tree/etc/nsswitch.conf"
 <fontconfig><dir>/usr/share/fonts</dir><cachedir>/usr/lib/fontconfig/cache</cachedir></fontconfig>' >"$tree/etc/fonts/fonts.conf"
   echo '# The catalogue is made with the image; where journalctl looks for it is memory.
 L /var/lib/systemd/catalog/database - - - - /usr/lib/parloir/catalog.database' >"$tree/usr/lib/tmpfiles.d/parloir-image.conf"
-  install -m 644 "$work/roots.bin" "$tree/usr/lib/parloir/roots.bin"
+  install -m 644 "$1" "$tree/usr/lib/parloir/roots.bin"
   board
 }
 
@@ -177,12 +175,12 @@ refuse() {
   [ -z "$found" ] || { echo "this must not be in the image: $found" >&2; exit 1; }
 }
 
-# root_image: $image/root, and in $out root.img, root.hash, manifest.
+# root_image ROOTS: $image/root, and in $out root.img, root.hash, manifest.
 root_image() {
   tree=$image/root
   rm -rf "$tree"
   cp -al "$image/base" "$tree"
-  configuration
+  configuration "$1"
   install_ours
   install_binaries
   computed
@@ -201,5 +199,6 @@ root_image() {
   size=$(stat -c %s "$out/root.img")
   in_tools veritysetup format --no-superblock --salt=7061726c6f6972 --data-blocks=$((size / 4096)) --hash-offset="$size" \
     --root-hash-file="$out/root.hash" "$out/root.img" "$out/root.img" >/dev/null
+  chmod 644 "$out/root.hash"
   echo "0 $((size / 512)) verity 1 DEVICE DEVICE 4096 4096 $((size / 4096)) $((size / 4096)) sha256 $(cat "$out/root.hash") 7061726c6f6972 1 restart_on_corruption" >"$out/root.verity"
 }

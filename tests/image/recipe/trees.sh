@@ -39,7 +39,8 @@ tree() {
   mmdebstrap --quiet --variant=extract --aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"' \
     --include="$(names "$recipe/$name.list" | paste -sd,)" \
     --extract-hook="$recipe/contents \"\$1\" '$image/$name'" \
-    "$suite" "$image/$name.new" - <<<"$lines"
+    "$suite" "$image/$name.new" - <<<"$lines" ||
+    { echo "the packages could not be fetched from this machine's mirror: what is above says why; then run this again" >&2; exit 1; }
   # Swapped at once: another build or a running machine may be in the old one.
   rm -rf "$image/$name.old"
   if [ -e "$image/$name" ]; then mv "$image/$name" "$image/$name.old"; fi
