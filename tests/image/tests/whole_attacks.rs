@@ -81,7 +81,7 @@ fn nobody_opens_a_camera_outside_a_visit() {
         assert!(came["tries"].as_u64() > Some(20), "{who}: {came}");
         let allowed: &[&str] = match who.as_str() {
             // The loudspeaker is no sensor: it is call's for good.
-            "parloir-call" => &["/dev/snd/controlC", "/dev/snd/pcmC"],
+            "parloir-call" => &["/dev/snd/controlC", "/dev/snd/pcmC", "/dev/snd/by-path/"],
             "parloir-cec" => &["/dev/cec"],
             _ if who.starts_with("parloir-gate in") => GATES,
             _ => &[],
@@ -294,7 +294,7 @@ fn a_full_data_partition_opens_nothing_and_says_so() {
 fn a_box_in_1970_comes_home_and_learns_the_time() {
     let Some(report) = at_home() else { return };
     let clock = part(report, "clock");
-    assert!(clock["own_year"].as_f64().is_some_and(|year| year < 1980.0), "{clock}");
+    assert!(clock["own_year"].as_f64().is_some_and(|year| year < 1971.0), "{clock}");
     assert_eq!((&clock["phase"], &clock["attached"]), (&json!("home"), &json!(true)));
 }
 

@@ -45,11 +45,14 @@ pub async fn dial() -> zbus::Result<Value> {
     Ok(json!({ "contact": !contact.is_empty(), "answers": answers, "phase": format!("{:?}", view.phase).to_lowercase() }))
 }
 
-/// As the courier's user, beside the courier: delivers these bytes as that kind.
+/// As the courier's user, in the courier's place: delivers these bytes as that kind. The real one attaches again when it is restarted.
 pub async fn deliver(kind: &str, hex: &str) -> zbus::Result<Value> {
     let bus = zbus::Connection::system().await?;
-    let came = Courier1Proxy::new(&bus).await?.deliver(kind, &unhex(hex)).await;
-    Ok(json!({ "came": came.map_or_else(|why| why.to_string(), |()| "done".to_owned()) }))
+    let courier = Courier1Proxy::new(&bus).await?;
+    // Whoever may not attach may not deliver either, and shall try.
+    let attached = courier.attach().await.is_ok();
+    let came = courier.deliver(kind, &unhex(hex)).await;
+    Ok(json!({ "attached": attached, "came": came.map_or_else(|why| why.to_string(), |()| "done".to_owned()) }))
 }
 
 /// Orders to systemd that would start a call process, or give this user more than it has.

@@ -23,6 +23,7 @@ pub fn run(args: &[String]) -> Value {
         ["mount"] => files::mounts(),
         ["fill", directory, leave] => files::fill(directory, leave.parse().unwrap_or(0)),
         ["unfill", directory] => files::unfill(directory),
+        ["set-clock", unix] => set_clock(unix.parse().unwrap_or(0)),
         ["reach", targets @ ..] => reach::all(targets),
         ["connect", paths @ ..] => reach::connect_all(paths),
         ["dial"] => bus::now(bus::dial()),
@@ -33,6 +34,12 @@ pub fn run(args: &[String]) -> Value {
         ["type", name, keys @ ..] => keys::type_on(name, keys),
         _ => json!({ "wrong": format!("no act is called {words:?}") }),
     }
+}
+
+/// The system's clock to this Unix time: what a board whose battery is dead, or that lies, would boot with.
+fn set_clock(unix: i64) -> Value {
+    let time = nix::sys::time::TimeSpec::new(unix, 0);
+    json!({ "came": word(nix::time::clock_settime(nix::time::ClockId::CLOCK_REALTIME, time).map_err(io::Error::from)) })
 }
 
 /// What a try came to: `done`, or the kernel's word for no.

@@ -30,11 +30,16 @@ pub fn become_and_execute(words: &[String]) -> io::Result<()> {
     let role = if user == NONE { None } else { Some(Role::of(user, &more)?) };
     // Ours is opened before another mount namespace hides it.
     let ours = if program == SELF { Some(File::open("/proc/self/exe")?) } else { None };
-    if unit != NONE {
-        enter(unit)?;
-    }
+    let users = if unit != NONE { enter(unit)? } else { None };
     nix::sys::stat::umask(Mode::from_bits_truncate(0o077));
     chdir("/")?;
+    if let Some(role) = &role {
+        setgroups(&role.groups)?;
+    }
+    // A user namespace of systemd's (PrivateUsers=) lets nobody change groups any more, and knows the unit's own user.
+    if let Some(door) = users {
+        setns(door, CloneFlags::CLONE_NEWUSER)?;
+    }
     if let Some(role) = role {
         role.take()?;
     }
@@ -74,7 +79,6 @@ impl Role {
     }
 
     fn take(&self) -> io::Result<()> {
-        setgroups(&self.groups)?;
         setgid(self.user.gid)?;
         setuid(self.user.uid)?;
         if !self.user.uid.is_root() {
@@ -84,13 +88,12 @@ impl Role {
     }
 }
 
-/// Into the cgroup and the namespaces of a unit's first process.
-fn enter(unit: &str) -> io::Result<()> {
+/// Into the cgroup and the namespaces of a unit's first process; its user namespace, if it has one, is for the caller to enter.
+fn enter(unit: &str) -> io::Result<Option<File>> {
     let is_its = |pid: &u32| proc::cgroup(*pid).split('/').any(|part| part == unit);
     let pid = proc::pids().into_iter().find(is_its).ok_or_else(|| io::Error::other(format!("no process in {unit}")))?;
     fs::write(format!("/sys/fs/cgroup{}/cgroup.procs", proc::cgroup(pid)), std::process::id().to_string())?;
     let kinds = [
-        ("user", CloneFlags::CLONE_NEWUSER),
         ("ipc", CloneFlags::CLONE_NEWIPC),
         ("uts", CloneFlags::CLONE_NEWUTS),
         ("net", CloneFlags::CLONE_NEWNET),
@@ -105,9 +108,11 @@ fn enter(unit: &str) -> io::Result<()> {
         }
     }
     // A user namespace last: the others are entered with the rights of the one that they are seen from.
-    doors.sort_by_key(|(_, kind)| *kind == CloneFlags::CLONE_NEWUSER);
+    let users = format!("/proc/{pid}/ns/user");
+    let own = fs::read_link(&users)? != fs::read_link("/proc/self/ns/user")?;
+    let users = own.then(|| File::open(users)).transpose()?;
     for (door, kind) in doors {
         setns(door, kind)?;
     }
-    Ok(())
+    Ok(users)
 }

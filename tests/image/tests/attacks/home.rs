@@ -20,8 +20,16 @@ pub const BOX: std::net::Ipv4Addr = std::net::Ipv4Addr::new(10, 0, 2, 15);
 /// Cells that are there all the time and have a unit.
 pub const CELLS: [&str; 5] = ["gate", "arbiter", "link", "ui", "peers"];
 /// Keys that a kernel, a console or a manager of logins would act on.
-const CHORDS: [&str; 7] =
-    ["leftalt+sysrq+b", "leftctrl+leftalt+delete", "leftctrl+leftalt+f2", "leftalt+f1", "power", "restart", "sleep"];
+const CHORDS: [&str; 8] = [
+    "leftalt+sysrq+b",
+    "leftctrl+leftalt+delete",
+    "leftctrl+leftalt+delete",
+    "leftalt+f1",
+    "leftctrl+leftalt+f2",
+    "power",
+    "restart",
+    "sleep",
+];
 
 /// The course.
 ///
@@ -34,12 +42,12 @@ pub fn course(report: &mut Report) -> Result<(), Halt> {
     let (mut machine, probe) = scene.boot(&options)?;
     scene.until(&mut machine, "the facility's word to the box", STEP, |scene| scene.play.seen.attached)?;
     let m = &mut machine;
-    report.note("clock", clock(&mut scene, m, &probe));
     report.note("running", inventory::compared(&probe, false));
     report.note("eyes", eyes(&probe));
     report.note("orders", orders(&probe));
     report.note("dial", dial(&mut scene, m, &probe));
     report.note("grant", grant(&scene, &probe));
+    report.note("clock", clock(&mut scene, m, &probe, 86_400));
     report.note("root", root(&probe));
     report.note("usb", usb(&mut scene, m, &probe));
     report.note("keys", keys(&mut scene, m, &probe));
@@ -58,14 +66,21 @@ fn keys_of(scene: &Scene) -> PathBuf {
     PathBuf::from(scene.play.stage.supervisor.values.get("keys").cloned().unwrap_or_default())
 }
 
-/// The facility's time is believed, whatever the box's own clock says.
-pub fn clock(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Value, Halt> {
-    scene.until(machine, "home", STEP, |scene| scene.play.seen.phase == "home")?;
-    let (up, own) = probe.clocks()?;
+/// The box's clock is put to that time, and who asks it is started again: the box is at home and at its facility all the same.
+pub fn clock(scene: &mut Scene, machine: &mut Machine, probe: &Probe, unix: i64) -> Result<Value, Halt> {
     let year = |unix: f64| 1970.0 + unix / 31_556_952.0;
-    let told = scene.journal().into_iter().filter(|entry| entry.text.contains("clock")).map(|entry| entry.text);
-    Ok(json!({ "own_year": year(own), "up_s": up, "phase": scene.play.seen.phase, "attached": scene.play.seen.attached,
-        "told": told.collect::<Vec<_>>() }))
+    // The kernel and systemd do not believe everything that the chip says: this is where they began.
+    let began = probe.clocks()?.1;
+    let set = act(probe, &As::user(""), &["set-clock", &unix.to_string()])?;
+    let begun = scene.journal().len();
+    (scene.play.seen.attached, scene.play.seen.phase) = (false, String::new());
+    probe.out(&["systemctl", "restart", "parloir-arbiter.service", "parloir-link.service"])?;
+    let there = |scene: &Scene| scene.play.seen.attached && scene.play.seen.phase == "home";
+    scene.until(machine, "home and facility by another clock", STEP, there)?;
+    let told = scene.journal().split_off(begun).into_iter().filter(|entry| entry.text.contains("clock")).map(|entry| entry.text);
+    let told: Vec<String> = told.collect();
+    Ok(json!({ "began_year": year(began), "own_year": year(probe.clocks()?.1), "set": set, "told": told,
+        "phase": scene.play.seen.phase, "attached": scene.play.seen.attached }))
 }
 
 /// Every way to a camera, as every user and from within every cell; as root, to see that there is something to find.
@@ -83,7 +98,7 @@ pub fn eyes(probe: &Probe) -> Result<Value, Halt> {
 fn orders(probe: &Probe) -> Result<Value, Halt> {
     let mut came = serde_json::Map::new();
     let sockets = ["/run/parloir/gate/socket", "/run/parloir/call/socket", "/run/systemd/private", "/run/udev/control"];
-    let whos = [As::cell("ui"), As::cell("link"), As::user("parloir-call"), As::user("parloir-still"), As::user("parloir-cec")];
+    let whos = [As::cell("ui"), As::cell("link"), As::user("parloir-call"), As::user("parloir-still")];
     for who in whos {
         let manager = act(probe, &who, &["manager"])?;
         let words: Vec<&str> = ["connect"].into_iter().chain(sockets).collect();
@@ -206,6 +221,15 @@ fn keys(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Value
 /// Name under which a board of QEMU enrols a remote (`systemd/boards/qemu`).
 const REMOTE: &str = "parloir-remote";
 
+/// A key of the remote that the board enrols beside the TV's: `ok`, or `esc` for Back.
+///
+/// # Errors
+/// It cannot be pressed.
+pub fn press(probe: &Probe, key: &str) -> Result<(), Halt> {
+    let came = act(probe, &As::user(""), &["type", REMOTE, key])?;
+    if came["grabbed"] == true { Ok(()) } else { Err(Halt::Failed(format!("gate did not take the remote: {came}"))) }
+}
+
 /// Targets that a cell may name: what each may reach stands in `cells.toml`.
 pub fn targets(scene: &Scene) -> [(&'static str, String); 10] {
     let value = |name: &str| scene.play.stage.supervisor.values.get(name).cloned().unwrap_or_default();
@@ -231,7 +255,7 @@ fn reach(scene: &Scene, probe: &Probe) -> Result<Value, Halt> {
         ["reach"].into_iter().chain(targets.iter().map(|(_, target)| target.as_str())).chain(["raw", "packet"]).collect();
     let mut came = serde_json::Map::new();
     let cells = ["link", "ui", "gate", "arbiter", "peers"].map(As::cell);
-    let others = ["parloir-call", "parloir-still", "parloir-cec", ""].map(As::user);
+    let others = ["parloir-call", "parloir-still", "nobody", ""].map(As::user);
     for who in cells.into_iter().chain(others) {
         let told = act(probe, &who, &words)?;
         let names = targets.iter().map(|(name, _)| *name).chain(["raw", "packet"]);
@@ -260,23 +284,23 @@ fn full(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Value
     scene.until(machine, "home before the disk is full", STEP, |scene| scene.play.seen.phase == "home")?;
     let filled = act(probe, &As::user(""), &["fill", "/var/lib/parloir/arbiter", "0"])?;
     scene.play.seen.refused.clear();
-    scene.tv_key(probe, "select")?;
-    scene.until(machine, "an answer to OK on a full disk", STEP, |scene| scene.play.seen.phase != "home")?;
-    scene.play.idle(Duration::from_secs(2))?;
+    press(probe, "ok")?;
+    let answered = |scene: &Scene| matches!(scene.play.seen.phase.as_str(), "refused" | "ended");
+    scene.until(machine, "an answer to OK on a full disk", STEP, answered)?;
     let refused = json!({ "phase": scene.play.seen.phase, "reasons": scene.play.seen.refused.clone() });
     machine.screendump(&scene.out.join("full.png"))?;
-    probe.out(&["parloir-probe", "act", "unfill", "/var/lib/parloir/arbiter"])?;
-    scene.tv_key(probe, "exit")?;
+    let room = act(probe, &As::user(""), &["unfill", "/var/lib/parloir/arbiter"])?;
+    press(probe, "esc")?;
     scene.until(machine, "home after the refusal", STEP, |scene| scene.play.seen.phase == "home")?;
     // The arbiter looks at its disk from time to time.
     scene.play.idle(Duration::from_secs(10))?;
-    scene.tv_key(probe, "select")?;
+    press(probe, "ok")?;
     scene.until(machine, "the question with room again", STEP, |scene| scene.play.seen.phase != "home")?;
     let again = scene.play.seen.phase.clone();
-    scene.tv_key(probe, "exit")?;
+    press(probe, "esc")?;
     let over = |scene: &Scene| matches!(scene.play.seen.phase.as_str(), "home" | "ended" | "refused");
     scene.until(machine, "the end of the question", STEP, over)?;
-    Ok(json!({ "filled": filled, "refused": refused, "again": again, "opened": scene.play.seen.opened }))
+    Ok(json!({ "filled": filled, "room": room, "refused": refused, "again": again, "opened": scene.play.seen.opened }))
 }
 
 /// Who was spoken to in the whole boot.

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use parloir_bench::cells::Cells;
 use parloir_image::running::{Running, differences, users_let_out};
+use parloir_image::talk::Process;
 use parloir_image::tools::tree;
 use parloir_image::{Halt, Probe};
 use serde_json::{Value, json};
@@ -34,8 +35,8 @@ pub fn compared(probe: &Probe, visit: bool) -> Result<Value, Halt> {
 fn read(probe: &Probe, visit: bool) -> Result<Running, Halt> {
     let mut seen = Running { visit, ..Running::default() };
     // The kernel's own have no file; the probe and what it runs are not of the box.
-    let all = probe.processes()?.into_iter().filter(|process| !process.exe.is_empty() && !process.exe.starts_with("/run/probe/"));
-    seen.processes = all.collect();
+    let of_box = |process: &Process| !process.exe.is_empty() && process.unit != "probe.service";
+    seen.processes = probe.processes()?.into_iter().filter(of_box).collect();
     for process in &seen.processes {
         let (pid, cgroup) = (process.pid, &process.cgroup);
         if !seen.memory.contains_key(cgroup) {
