@@ -1,4 +1,4 @@
-# What the image is: figures, and the Debian versions in it. Sourced by scripts/image.
+# What the image is: figures, the Debian versions in it, and whether it comes out the same twice. Sourced by scripts/image.
 # shellcheck shell=bash disable=SC2154 # root, target, recipe, image, packages, work, out, kernel: set by scripts/image
 
 # in_image: the Debian packages that at least one file of the image is from, with their versions.
@@ -38,4 +38,27 @@ report() {
     "files in root" "$(wc -l <"$out/manifest")" "packages" "$(wc -l <"$out/packages")" >"$out/sizes"
   awk -F '\t' '{ if ($2 > 99999) printf "%-14s %6.1f MB\n", $1, $2 / 1e6; else printf "%-14s %6d\n", $1, $2 }' "$out/sizes"
   echo "root hash      $(cat "$out/root.hash")"
+}
+
+# sums: what must come out the same.
+sums() { (cd "$out" && sha256sum root.img box.efi probe.efi); }
+
+# same [ARGUMENTS of build]: everything but what was fetched is made twice.
+same() {
+  local first
+  if [ "$(id -u)" != 0 ]; then
+    build_image "$@"
+    again_as_root same --no-compile "$@"
+    return
+  fi
+  build_image "$@"
+  first=$(sums)
+  # Everything but what was fetched is made again.
+  rm -rf "$image"/{base,base.key,root} "$work"
+  build_image --no-compile "$@"
+  if ! diff <(echo "$first") <(sums); then
+    echo "the two builds differ (above): something in the recipe takes a time, a number or an order from this machine" >&2
+    exit 1
+  fi
+  echo "the same twice, root hash $(cat "$out/root.hash")"
 }
