@@ -7,7 +7,7 @@ target=${CARGO_TARGET_DIR:-$root/target}
 bench_features=parloir-gate/bench,parloir-ui/bench
 
 packages_build=(build-essential pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev libgstreamer-plugins-bad1.0-dev
-  libudev-dev libinput-dev libgbm-dev libdrm-dev libxkbcommon-dev libfontconfig-dev)
+  libxkbcommon-dev libfontconfig-dev)
 packages_run=(mosquitto coturn dbus-daemon uidmap gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good
   gstreamer1.0-plugins-bad gstreamer1.0-nice fonts-dejavu-core)
 packages_visitor=(chromium chromium-driver)
