@@ -241,7 +241,9 @@ fn devices(book: &mut Book, cell: &Cell, unit: &Named<'_>) {
 /// Families of sockets, the network's namespace, and what may come in.
 fn network(book: &mut Book, cell: &Cell, unit: &Named<'_>) {
     let reaches = |what: &str| cell.network.iter().any(|n| n == what);
-    let mut families = vec!["AF_UNIX"];
+    // What runs once and speaks to nobody has no socket at all; the others speak at least to systemd and the journal.
+    let alone = cell.start == Start::Once && cell.network.is_empty() && cell.sockets.is_empty();
+    let mut families = vec![if alone { "none" } else { "AF_UNIX" }];
     if reaches("broker") || reaches("relay") {
         families.extend(["AF_INET", "AF_INET6"]);
     }
