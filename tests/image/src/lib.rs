@@ -7,6 +7,7 @@ pub mod boot;
 pub mod guest;
 pub mod inside;
 pub mod machine;
+pub mod packets;
 pub mod picture;
 pub mod probe;
 pub mod qmp;
@@ -15,6 +16,7 @@ pub mod scene;
 pub mod story;
 pub mod talk;
 pub mod tools;
+pub mod tv;
 
 pub use inside::inside;
 pub use machine::{Machine, Options};

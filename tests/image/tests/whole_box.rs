@@ -7,6 +7,8 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use parloir_bench::lines::Line;
+use parloir_bench::network::SITE;
+use parloir_image::packets::destinations;
 use parloir_image::picture::Picture;
 use parloir_image::story::{ledger, memory};
 use parloir_image::talk::Entry;
@@ -38,6 +40,20 @@ fn life() -> Option<&'static Value> {
 fn a_box_lives_from_power_to_receipt() {
     let Some(report) = life() else { return };
     println!("{report:#}");
+    let figure = |path: &str| report.pointer(path).cloned().unwrap_or_default();
+    println!("image: {}", figure("/image"));
+    for stage in ["first_picture", "home", "call_ready"] {
+        let at = |what: &str| figure(&format!("/boot/{stage}/{what}"));
+        println!("{stage}: {} s after the kernel's start, {} s of processor time in all", at("guest_s"), at("qemu_cpu_s"));
+    }
+    for when in ["idle", "visit"] {
+        println!("memory, {when}: {}", figure(&format!("/memory/{when}")));
+    }
+    println!(
+        "revoked: door shut after {} ms; gate took {} ms",
+        figure("/revoked/to_shut_door_ms"),
+        figure("/revoked/gate_took_ms")
+    );
 }
 
 #[test]
@@ -63,6 +79,7 @@ fn a_key_of_the_tvs_remote_moves_the_focus_and_places_a_call() {
     let moved = report["focus"]["moved"].as_f64().expect("compared");
     assert!((0.001..0.5).contains(&moved), "{}", report["focus"]);
     assert_eq!(report["asked"], json!(true));
+    assert_eq!(report["box_on_cec"], json!(true), "nobody has told the TV that a box is at the other end of the cable");
 }
 
 #[test]
@@ -97,6 +114,17 @@ fn a_no_of_the_facility_shuts_the_door() {
 }
 
 #[test]
+fn nothing_leaves_the_box_but_for_broker_relay_and_an_address_of_its_own() {
+    let Some(report) = life() else { return };
+    let spoken_to = report["spoken_to"].as_object().expect("counted on the wire");
+    let (broker, relay) = (report["broker"].as_str().expect("an address"), report["relay"].as_str().expect("an address"));
+    // DHCP to everybody, and its renewal to QEMU's own server.
+    let allowed = [broker, relay, "arp", "udp 255.255.255.255:67", "udp 10.0.2.2:67"];
+    assert!(spoken_to.keys().all(|to| allowed.contains(&to.as_str())), "{spoken_to:?}");
+    assert!(spoken_to.get(relay).and_then(Value::as_u64) > Some(100), "media went by the relay: {spoken_to:?}");
+}
+
+#[test]
 fn the_receipt_and_the_ledger_tell_the_visit() {
     let Some(report) = life() else { return };
     assert_eq!(report["receipt"]["verified"], json!(true), "{}", report["receipt"]);
@@ -117,12 +145,13 @@ fn whole(report: &Path) -> Result<(), Halt> {
     let disk = scene.disk(Uki::Probe)?;
     let (mut machine, probe) = scene.boot(&Options::new("box", &disk))?;
     scene.until(&mut machine, "the facility's word to the box", STEP, |scene| scene.play.seen.attached)?;
-    let mut told = json!({ "boot": booted(&scene, &machine, &probe) });
-    let state = settled(&mut scene, &mut machine, &probe)?;
-    merge(&mut told, state);
+    let mut told = settled(&mut scene, &mut machine, &probe)?;
+    told["image"] = image(&scene)?;
+    told["boot"] = booted(&scene, &machine, &probe);
     told["home"] = home(&scene, &mut machine, &elsewhere)?;
     told["memory"] = json!({ "idle": memory(&probe)? });
     told["camera"] = json!({ "before": camera(&probe)? });
+    told["box_on_cec"] = on_cec(&probe)?;
     told["focus"] = focus(&mut scene, &mut machine, &probe)?;
     visitor(&mut scene)?;
     visit(&mut scene, &mut machine, &probe, &mut told)?;
@@ -131,6 +160,10 @@ fn whole(report: &Path) -> Result<(), Halt> {
     told["failed_units"] = failed(&probe)?;
     let at = scene.out.join("state");
     told["ledger"] = ledger(&probe, &at)?;
+    told["spoken_to"] = json!(destinations(&std::fs::read(machine.pcap())?));
+    let port = |name: &str| scene.play.stage.supervisor.values.get(name).cloned().unwrap_or_default();
+    told["broker"] = json!(format!("tcp {SITE}:{}", port("broker-port")));
+    told["relay"] = json!(format!("udp {SITE}:{}", port("turn-port")));
     told["qemu_cpu_s"] = json!(machine.cpu_seconds());
     let lines = scene.play.lines.iter().flatten().map(|line| format!("{}: {}\n", line.from, line.text));
     std::fs::write(scene.out.join("visit.log"), lines.collect::<String>())?;
@@ -138,10 +171,12 @@ fn whole(report: &Path) -> Result<(), Halt> {
     Ok(())
 }
 
-fn merge(told: &mut Value, more: Value) {
-    if let (Some(told), Value::Object(more)) = (told.as_object_mut(), more) {
-        told.extend(more);
-    }
+/// What was built: sizes as the build says them, and how many packages of Debian are in it.
+fn image(scene: &Scene) -> Result<Value, Halt> {
+    let out = scene.built.dir.join("out");
+    let sizes = std::fs::read_to_string(out.join("sizes"))?;
+    let packages = std::fs::read_to_string(out.join("packages"))?.lines().count();
+    Ok(json!({ "sizes": sizes.lines().collect::<Vec<_>>(), "packages": packages }))
 }
 
 /// When what was there: by the guest's own clock since its kernel started, and by what the emulation had cost until then.
@@ -172,15 +207,14 @@ fn settled(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Va
     let active = |unit: &str| probe.run(&["systemctl", "is-active", unit]).map(|ran| ran.out().trim().to_owned());
     let begun = Instant::now();
     let mut complete = active("boot-complete.target")?;
-    while complete != "active" && begun.elapsed() < STEP {
+    while complete == "inactive" && begun.elapsed() < STEP {
         scene.until(machine, "a second", STEP, |_| true)?;
         scene.play.idle(Duration::from_secs(1))?;
         complete = active("boot-complete.target")?;
     }
     let cycles: Vec<String> =
         scene.journal().into_iter().map(|entry| entry.text).filter(|text| text.contains("ordering cycle")).collect();
-    let times = probe.run(&["systemd-analyze", "time"]).map(|ran| ran.out())?;
-    Ok(json!({ "boot_complete": complete, "ordering_cycles": cycles, "systemd_analyze": times.trim() }))
+    Ok(json!({ "boot_complete": complete, "ordering_cycles": cycles }))
 }
 
 fn failed(probe: &Probe) -> Result<Value, Halt> {
@@ -219,6 +253,20 @@ fn focus(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Valu
         scene.play.idle(Duration::from_secs(2))?;
     }
     Ok(json!({ "moved": moved, "back": look(scene, "focus-back.png")?.differs(&before, 8) }))
+}
+
+/// Whether the box has told the TV that it is there: it then has a logical address. A box that has not is helped here, so that the
+/// rest of its life can be seen.
+fn on_cec(probe: &Probe) -> Result<Value, Halt> {
+    let node = "/dev/parloir/cec";
+    let there = probe
+        .out(&["cec-ctl", "-d", node])?
+        .lines()
+        .any(|line| line.contains("Logical Address Mask") && !line.contains("0x0000"));
+    if !there {
+        probe.out(&["cec-ctl", "-d", node, "-s", "--playback"])?;
+    }
+    Ok(json!(there))
 }
 
 /// The camera's node and who has it open.
