@@ -122,12 +122,14 @@ struct Screen<'a> {
     /// Nothing has been drawn for this surface yet.
     fresh: bool,
     place: Option<Place>,
+    /// What went wrong last, until a picture stands again.
+    trouble: Option<String>,
 }
 
 impl<'a> Screen<'a> {
     fn new(tv: &'a Tv) -> Self {
         let pixels = RefCell::new(SharedPixelBuffer::new(1, 1));
-        Self { tv, card: None, news: News::default(), surface: None, pixels, fresh: false, place: None }
+        Self { tv, card: None, news: News::default(), surface: None, pixels, fresh: false, place: None, trouble: None }
     }
 
     /// Looks which TV is there; answers when to look again.
@@ -140,9 +142,14 @@ impl<'a> Screen<'a> {
                 }
                 LOOK
             }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                // Another was the master when the card was opened: it is opened anew, in a moment.
+                (self.surface, self.card) = (None, None);
+                SOON
+            }
             Err(error) => {
                 self.give_up(&error, "the TV could not be looked at; trying again");
-                SOON
+                LOOK
             }
         }
     }
@@ -197,7 +204,7 @@ impl<'a> Screen<'a> {
         let name = surface.output().name();
         match put {
             Ok(()) if fresh => {
-                self.fresh = false;
+                (self.fresh, self.trouble) = (false, None);
                 self.tell(Place::On(name));
             }
             Ok(()) => {}
@@ -207,9 +214,11 @@ impl<'a> Screen<'a> {
     }
 
     fn give_up(&mut self, error: &io::Error, what: &str) {
-        // A moment in which another sets a mode is nothing to speak of.
-        if error.kind() != io::ErrorKind::PermissionDenied {
+        // Twice a second the same would only fill the journal.
+        let trouble = error.to_string();
+        if self.trouble.as_ref() != Some(&trouble) {
             warn!(%error, "{what}");
+            self.trouble = Some(trouble);
         }
         (self.surface, self.card) = (None, None);
     }
