@@ -1,12 +1,15 @@
-# What systemd itself thinks of our units, from the tree of the last build. Sourced by scripts/image, which has run root_image.
+# What systemd itself thinks of our units, from the tree of the last build. Sourced by scripts/image.
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # root and image are of scripts/image
 
 # Exposure, in tenths, that a unit may have; gate's is told and not bounded. What is above `explained` needs its reason in the unit.
 most=15 explained=5
 
-# analyze ARGUMENTS...: systemd-analyze of the tools tree on the built root.
-analyze() { in_tools systemd-analyze "$@" --root="$image/root" --no-pager; }
+# The root that is looked at; a test has one with faults.
+looked_at=$image/root
+
+# analyze ARGUMENTS...: systemd-analyze of the tools tree on that root.
+analyze() { in_tools systemd-analyze "$@" --root="$looked_at" --no-pager; }
 
 # security: a line for each service of ours, then what is open in it; an error when one is over its limit or has no reason.
 security() {
