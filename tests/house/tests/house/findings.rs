@@ -1,4 +1,4 @@
-//! Owns: that every test which `tests/regress/findings.md` or `docs/security.md` names is there.
+//! Owns: that every test which `tests/regress/findings.md`, `docs/security.md`, `docs/threats.md` or `docs/integrating.md` names is there.
 //! Never: runs them; their rooms do.
 //! Called by: `scripts/test house`.
 
@@ -44,4 +44,28 @@ fn every_property_has_its_tests() {
         count += 1;
     }
     assert!(count >= 25, "only {count} properties are read");
+}
+
+/// Requirements of security that `docs/threats.md` must answer.
+const THREATS: u32 = 14;
+
+#[test]
+fn every_threat_has_its_tests_and_says_when_it_does_not_hold() {
+    let page = read_to_string(root().join("docs/threats.md")).expect("the threats");
+    for number in 1..=THREATS {
+        let start = format!("| **S{number}** ");
+        let row = page.lines().find(|line| line.starts_with(&start)).unwrap_or_else(|| panic!("no row for S{number}"));
+        assert_eq!(row.split(" | ").count(), 4, "threat, what holds, tests, when not: {row}");
+        let tests: Vec<_> = named(row).collect();
+        assert!(!tests.is_empty(), "a threat without a test: {row}");
+        tests.into_iter().for_each(|(path, name)| resolve(row, path, name));
+    }
+}
+
+#[test]
+fn what_the_integrators_page_names_is_there() {
+    let page = read_to_string(root().join("docs/integrating.md")).expect("the page");
+    let tests: Vec<_> = page.lines().flat_map(|line| named(line).map(move |(path, name)| (line, path, name))).collect();
+    assert!(!tests.is_empty(), "it names no test");
+    tests.into_iter().for_each(|(line, path, name)| resolve(line, path, name));
 }
