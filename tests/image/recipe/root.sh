@@ -3,12 +3,13 @@
 
 ours=(gate arbiter link ui call peers still)
 
-# put FROM TO [GLOB]: our files into the tree. Never in place: the tree shares its files with base.
+# put FROM TO [GLOB]: our files into the tree, with the modes of the build and not of a checkout. Never in place: the tree shares its files
+# with base.
 put() {
   [ -d "$root/systemd/$1" ] || return 0
   mkdir -p "$tree/$2"
   (cd "$root/systemd/$1" && find . -mindepth 1 \( -type f -o -type l \) -name "${3-*}" -print0) |
-    (cd "$root/systemd/$1" && xargs -0 -r cp -a --no-preserve=ownership --remove-destination --parents -t "$tree/$2")
+    (cd "$root/systemd/$1" && xargs -0 -r cp -d --remove-destination --parents -t "$tree/$2")
 }
 
 # Our binaries, without the bench's doors. The directory of intermediate files is the one that every other build has.
