@@ -32,12 +32,26 @@ versions() {
   fi
 }
 
+# size WORDS FILE
+size() { printf '%s\t%s\n' "$1" "$(stat -c %s "$2")"; }
+
+# of_tree DIR: bytes of the files under a directory of the root, before compression.
+of_tree() { find "$image/root/$1" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }'; }
+
+# report: sizes, in $out/sizes and for a reader; the list of packages is $out/packages, that of files $out/manifest.
 report() {
   versions compare
-  printf '%s\t%s\n' root "$(stat -c %s "$out/root.img")" initrd "$(stat -c %s "$out/initrd")" box.efi "$(stat -c %s "$out/box.efi")" \
-    "files in root" "$(wc -l <"$out/manifest")" "packages" "$(wc -l <"$out/packages")" >"$out/sizes"
-  awk -F '\t' '{ if ($2 > 99999) printf "%-14s %6.1f MB\n", $1, $2 / 1e6; else printf "%-14s %6d\n", $1, $2 }' "$out/sizes"
-  echo "root hash      $(cat "$out/root.hash")"
+  {
+    size "root, packed" "$out/root.img"
+    printf '%s\t%s\n' "root, files" "$(of_tree .)" "  our programs" "$(of_tree usr/libexec/parloir)" "  libraries" "$(of_tree usr/lib/x86_64-linux-gnu)" \
+      "  kernel modules" "$(of_tree usr/lib/modules)"
+    size "initrd" "$out/initrd"
+    size "box.efi" "$out/box.efi"
+    printf '%s\t%s\n' "files" "$(wc -l <"$out/manifest")" "kernel modules" "$(find "$image/root/usr/lib/modules" -name '*.ko' | wc -l)" \
+      "packages" "$(wc -l <"$out/packages")"
+  } >"$out/sizes"
+  awk -F '\t' '{ if ($2 > 99999) printf "%-18s %6.1f MB\n", $1, $2 / 1e6; else printf "%-18s %6d\n", $1, $2 }' "$out/sizes"
+  echo "root hash          $(cat "$out/root.hash")"
 }
 
 # sums: what must come out the same.
