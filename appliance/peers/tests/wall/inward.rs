@@ -4,7 +4,7 @@
 
 use crate::outward::{BOX_ENV, RELAYS};
 use crate::packet::{icmp, tcp, udp};
-use crate::users::{CALL, LINK, datagrams, dial};
+use crate::users::{CALL, LINK, NETWORK, datagrams, dial};
 use crate::world::{OWN, World, inside};
 use nix::sys::socket::sockopt;
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
@@ -70,6 +70,26 @@ fn a_relay_is_heard_when_it_was_spoken_to_and_from_no_other_port() {
         for other in ["10.77.0.1:3479", "10.77.0.1:8883", "10.77.0.2:3478", "10.9.1.77:3478"] {
             assert!(!hears(&world, &call, other), "{other}");
         }
+    });
+}
+
+/// RFC 2131: a lease is renewed with the server that gave it, and the server answers to the box's own address.
+#[test]
+fn a_lease_is_renewed_with_the_server_that_was_asked() {
+    inside("inward::a_lease_is_renewed_with_the_server_that_was_asked", |mut world| {
+        let client = datagrams(NETWORK, 68);
+        assert!(!hears(&world, &client, "10.9.1.1:67"), "an answer that nobody asked for");
+        client.send_to(b"renew", "10.9.1.1:67").unwrap();
+        assert!(!hears(&world, &client, "10.9.1.66:67"), "another server");
+        assert!(!hears(&world, &client, "10.9.1.1:68"), "another port");
+        assert!(hears(&world, &client, "10.9.1.1:67"));
+        drop(client);
+        assert_eq!(world.seen().len(), 1);
+        let stranger = datagrams(804, 68);
+        let _ = stranger.send_to(b"renew", "10.9.1.1:67");
+        assert!(datagrams(NETWORK, 0).send_to(b"renew", "10.9.1.1:67").is_err(), "another port of our own");
+        drop(stranger);
+        assert_eq!(world.seen(), []);
     });
 }
 
