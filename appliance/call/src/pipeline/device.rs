@@ -79,23 +79,18 @@ fn finish(bin: gstreamer::Bin, last: &gstreamer::Element) -> Result<gstreamer::E
     Ok(bin.upcast())
 }
 
-/// What the camera offers, each with the caps that ask for it: of every range the value that is nearest to what is wanted.
+/// What the camera offers, each with the caps that ask for it, the cheapest forms first: of every range the value that is nearest to what is
+/// wanted.
 fn offers(offered: &gstreamer::CapsRef, wanted: PictureLimits) -> Vec<(Mode, gstreamer::Caps)> {
+    let raw = RAW.map(|format| (format!("video/x-raw, format={format}"), Form::Raw));
+    let forms = raw.into_iter().chain([("image/jpeg".to_owned(), Form::Jpeg)]);
     let mut all = Vec::new();
-    for (structure, features) in offered.iter_with_features() {
-        if !features.contains(gstreamer::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY) {
-            continue;
-        }
-        match structure.name().as_str() {
-            "image/jpeg" => all.extend(offer(structure.to_owned(), Form::Jpeg, wanted)),
-            "video/x-raw" => {
-                for format in RAW {
-                    let Ok(only) = caps(&format!("video/x-raw, format={format}")) else { continue };
-                    let Some(only) = only.structure(0).and_then(|only| structure.intersect(only)) else { continue };
-                    all.extend(offer(only, Form::Raw, wanted));
-                }
-            }
-            _ => {}
+    for (name, form) in forms {
+        let Ok(only) = caps(&name) else { continue };
+        for (structure, features) in offered.iter_with_features() {
+            let plain = features.contains(gstreamer::CAPS_FEATURE_MEMORY_SYSTEM_MEMORY);
+            let fits = only.structure(0).filter(|_| plain).and_then(|only| structure.intersect(only));
+            all.extend(fits.and_then(|structure| offer(structure, form, wanted)));
         }
     }
     all
@@ -105,6 +100,8 @@ fn offer(mut structure: gstreamer::Structure, form: Form, wanted: PictureLimits)
     structure.fixate_field_nearest_int("width", wanted.width.into());
     structure.fixate_field_nearest_int("height", wanted.height.into());
     structure.fixate_field_nearest_fraction("framerate", gstreamer::Fraction::new(wanted.fps.into(), 1));
+    // The source knows better which colours it means.
+    structure.remove_field("colorimetry");
     if structure.has_field("interlace-mode") {
         structure.fixate_field_str("interlace-mode", "progressive");
     }
@@ -177,6 +174,8 @@ mod tests {
         let small = Mode { form: Form::Raw, width: 320, height: 180, fps: 10 };
         assert_eq!(modes, [small, small, Mode { form: Form::Jpeg, width: 1280, height: 720, fps: 15 }]);
         assert!(forms.iter().all(|caps| caps.is_fixed()), "{forms:?}");
+        let format = |at: usize| forms[at].structure(0).unwrap().get::<String>("format").unwrap();
+        assert_eq!((format(0), format(1)), ("NV12".to_owned(), "YUY2".to_owned()), "the cheaper one first");
         let (modes, _): (Vec<_>, Vec<_>) = offers(&offered, PictureLimits::default()).into_iter().unzip();
         assert_eq!(modes.last(), Some(&Mode { form: Form::Jpeg, width: 1280, height: 720, fps: 30 }));
     }
