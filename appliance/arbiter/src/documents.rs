@@ -126,15 +126,16 @@ pub const MAX_DENIALS: usize = 64;
 const MAX_HINT: usize = 256;
 
 impl Documents {
-    /// Reads the box's keys: `ask.key`, `unseal.key` (32 raw bytes, mode 0600), `device.id`, `site.id`, `roots.bin`.
+    /// Reads the box's keys in `dir`: `ask.key`, `unseal.key` (32 raw bytes, mode 0600), `device.id`, `site.id`; and the file of root
+    /// keys, which is the image's: whoever can write the data partition must not be able to make itself the authority.
     ///
     /// # Errors
     /// See [`KeyError`].
-    pub fn load(dir: &Path) -> Result<Self, KeyError> {
+    pub fn load(dir: &Path, roots: &Path) -> Result<Self, KeyError> {
         Ok(Self {
             device: id(&dir.join("device.id"))?,
             site: id(&dir.join("site.id"))?,
-            roots: Roots::parse(&read(&dir.join("roots.bin"))?)?,
+            roots: Roots::parse(&read(roots)?)?,
             sign: BoxKey::new(&secret(&dir.join("ask.key"))?),
             unseal: UnsealKey::new(&secret(&dir.join("unseal.key"))?)?,
             keyring: None,

@@ -24,7 +24,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 const FLAGS: &[Flag] = &[
-    Flag::or("--keys", "/var/lib/parloir/keys", "directory with ask.key, unseal.key, device.id, site.id and roots.bin"),
+    Flag::or("--keys", "/var/lib/parloir/keys", "directory with ask.key, unseal.key, device.id and site.id"),
+    Flag::or("--roots", "/usr/lib/parloir/roots.bin", "root keys, part of the read-only image"),
     Flag::or("--state", "/var/lib/parloir/arbiter", "directory of the database"),
     Flag::or("--gate", "/run/parloir/gate.sock", "socket of parloir-gate"),
     Flag::or("--screen-user", "parloir-ui", "who may call Calls1 and Remote1"),
@@ -38,6 +39,7 @@ const QUEUE: usize = 64;
 
 struct Config {
     keys: PathBuf,
+    roots: PathBuf,
     state: PathBuf,
     gate: PathBuf,
     users: Users,
@@ -50,6 +52,7 @@ impl Config {
     fn read(args: &Args) -> Result<Self, Box<dyn Error>> {
         Ok(Self {
             keys: args.path("--keys")?,
+            roots: args.path("--roots")?,
             state: args.path("--state")?,
             gate: args.path("--gate")?,
             users: Users { screen: user(args, "--screen-user")?, courier: user(args, "--courier-user")? },
@@ -86,7 +89,7 @@ fn main() -> ExitCode {
 }
 
 fn start(config: &Config) -> Result<(), Box<dyn Error>> {
-    let mut documents = Documents::load(&config.keys)?;
+    let mut documents = Documents::load(&config.keys, &config.roots)?;
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim().to_owned();
     let disk = Disk::open(&config.state, &boot);
     documents.restore_denied(disk.floors().denied.iter().copied());
@@ -104,7 +107,17 @@ async fn serve(config: &Config, core: State, documents: Documents, store: Store,
     let pulse = Pulse::default();
     let voice = bus::serve(config.users, inputs.clone()).await?;
     let relays = Relays::new(config.relays.clone());
-    let parts = Parts { core, documents, store, inputs: inputs.clone(), voice, pulse: pulse.clone(), boot, relays, picture: config.picture };
+    let parts = Parts {
+        core,
+        documents,
+        store,
+        inputs: inputs.clone(),
+        voice,
+        pulse: pulse.clone(),
+        boot,
+        relays,
+        picture: config.picture,
+    };
     let mut arbiter = Arbiter::new(parts)?;
     arbiter.restore().await;
     tokio::spawn(gate::run(config.gate.clone(), pulse, inputs.clone()));

@@ -100,6 +100,7 @@ impl House {
     pub async fn start_arbiter(&mut self) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_parloir-arbiter"));
         let flag = |name: &str, value: PathBuf| [name.to_owned(), value.to_str().unwrap().to_owned()];
+        command.args(flag("--roots", self.dir.join("keys/roots.bin")));
         command.args(flag("--keys", self.dir.join("keys/box"))).args(flag("--state", self.dir.join("state")));
         command.args(flag("--gate", self.gate_socket())).args(&self.flags);
         command.env("DBUS_SYSTEM_BUS_ADDRESS", address(&self.dir)).env("PARLOIR_LOG", "debug");

@@ -59,6 +59,7 @@ fn start_gate(house: &House, binary: &Path) -> Ended {
     flag("--socket", &at("gate/socket"));
     flag("--arbiter-uid", &ARBITER.to_string());
     flag("--call-socket", &at("call"));
+    flag("--call-uid", &ARBITER.to_string());
     flag("--bench-remote", &at("remote"));
     flag("--bench-camera", &at("camera.y4m"));
     flag("--bench-microphone", &at("microphone.wav"));
