@@ -160,3 +160,38 @@ fn systemd_finds_no_unit_of_ours_open_and_a_fault_is_seen() {
     }
     fs::remove_dir_all(&copy).expect("the copy goes");
 }
+
+/// Links below `/etc/systemd`, by name, with what they lead to.
+fn enabled_and_masked() -> Vec<(String, PathBuf)> {
+    let (root, found) = root_of_the_image();
+    let links = found.iter().filter(|path| path.starts_with(root.join("etc/systemd")) && path.is_symlink());
+    links
+        .map(|path| {
+            let name =
+                path.strip_prefix(root.join("etc/systemd/system")).expect("nothing else is configured").display().to_string();
+            (name, fs::read_link(path).expect("a link"))
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_masked_leads_nowhere_and_nothing_starts_but_what_the_preset_names() {
+    let systemd = tree().join("systemd");
+    let lines = |file: &str| -> BTreeSet<String> {
+        let text = fs::read_to_string(systemd.join(file)).expect("a list");
+        text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).map(str::to_owned).collect()
+    };
+    let links = enabled_and_masked();
+    let masked: BTreeSet<String> =
+        links.iter().filter(|(_, to)| to == Path::new("/dev/null")).map(|(name, _)| name.clone()).collect();
+    assert_eq!(masked, lines("masked"));
+    // networkd brings its socket, and the name under which the bus would start it.
+    let also = ["systemd-networkd.socket", "dbus-org.freedesktop.network1.service"].map(str::to_owned);
+    let preset = lines("preset/00-parloir.preset");
+    let wanted: BTreeSet<String> =
+        preset.iter().filter_map(|line| line.strip_prefix("enable ")).map(str::to_owned).chain(also).collect();
+    let enabled = links.iter().filter(|(_, to)| to != Path::new("/dev/null"));
+    let started: BTreeSet<String> = enabled.map(|(name, _)| name.rsplit('/').next().unwrap_or_default().to_owned()).collect();
+    assert_eq!(started, wanted);
+    assert!(preset.contains("disable *"), "what a package would start stays off");
+}
