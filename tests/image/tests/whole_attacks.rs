@@ -39,6 +39,7 @@ fn each(part: &Value) -> impl Iterator<Item = (&String, &Value)> {
 #[test]
 fn a_box_is_attacked_at_home() {
     let Some(report) = at_home() else { return };
+    assert_eq!(report["whole"], json!(true), "the course did not come to its end");
     assert_eq!(report["opened"], json!(0), "a door was opened though there was no visit");
     assert_eq!(part(report, "ledger")["whole"], json!(true), "{}", report["ledger"]["why"]);
 }
@@ -46,13 +47,14 @@ fn a_box_is_attacked_at_home() {
 #[test]
 fn a_box_is_attacked_in_a_visit() {
     let Some(report) = in_a_visit() else { return };
+    assert_eq!(report["whole"], json!(true), "the course did not come to its end");
     assert_eq!(part(report, "ledger")["whole"], json!(true), "{}", report["ledger"]["why"]);
 }
 
 #[test]
 fn a_box_is_attacked_before_it_starts() {
     let Some(report) = before_it_starts() else { return };
-    assert!(report.is_object(), "{report}");
+    assert_eq!(report["whole"], json!(true), "the course did not come to its end: {report}");
 }
 
 #[test]
@@ -220,6 +222,10 @@ fn nobody_reaches_more_than_cells_toml_says() {
     let Some(report) = at_home() else { return };
     for (who, targets) in each(part(report, "reach")) {
         for (target, came) in each(targets) {
+            if who.is_empty() && matches!(target.as_str(), "raw" | "packet") {
+                // Root may make such a socket; no process of ours is root.
+                continue;
+            }
             let may = match who.as_str() {
                 "parloir-link in parloir-link.service" => target == "broker",
                 "parloir-call" => target == "relay",
