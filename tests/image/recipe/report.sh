@@ -36,7 +36,7 @@ versions() {
 size() { printf '%s\t%s\n' "$1" "$(stat -c %s "$2")"; }
 
 # of_tree DIR: bytes of the files under a directory of the root, before compression.
-of_tree() { find "$image/root/$1" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }'; }
+of_tree() { (cd "$image/root" && find "$1" -type f -printf '%s\n') | awk '{ n += $1 } END { print n + 0 }'; }
 
 # report: sizes, in $out/sizes and for a reader; the list of packages is $out/packages, that of files $out/manifest.
 report() {
@@ -47,7 +47,7 @@ report() {
       "  kernel modules" "$(of_tree usr/lib/modules)"
     size "initrd" "$out/initrd"
     size "box.efi" "$out/box.efi"
-    printf '%s\t%s\n' "files" "$(wc -l <"$out/manifest")" "kernel modules" "$(find "$image/root/usr/lib/modules" -name '*.ko' | wc -l)" \
+    printf '%s\t%s\n' "files" "$(wc -l <"$out/manifest")" "kernel modules" "$(grep -c '\.ko$' "$out/manifest")" \
       "packages" "$(wc -l <"$out/packages")"
   } >"$out/sizes"
   awk -F '\t' '{ if ($2 > 99999) printf "%-18s %6.1f MB\n", $1, $2 / 1e6; else printf "%-18s %6d\n", $1, $2 }' "$out/sizes"
