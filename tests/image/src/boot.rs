@@ -36,6 +36,8 @@ pub struct Wanted {
 pub enum Order {
     /// Keys of the TV's remote.
     Keys(Vec<String>),
+    /// A program as root, by the probe.
+    Run(Vec<String>),
     /// A picture at `out/image/boot/screen.png`.
     Look,
 }
@@ -55,8 +57,9 @@ pub fn boot(wanted: &Wanted) {
         let mut machine = scene.start(&options)?;
         let probe = scene.listen(&machine)?;
         println!("the box starts; its console follows. Ctrl-C ends it. From another terminal:");
-        println!("  parloir-machine key select     a key of the TV's remote (up down left right select exit)");
+        println!("  parloir-machine key select     a key of the TV's remote (up down left right select back)");
         println!("  parloir-machine look FILE      what the TV shows, as PNG");
+        println!("  parloir-machine run journalctl -b    a program of the image as root, by the probe");
         if wanted.visitor {
             scene.play.until("the visitor's link", crate::scene::HOME_LIMIT, |seen| seen.visitor_url.is_some())?;
             scene.play.visitor_to_page()?;
@@ -75,21 +78,29 @@ fn serve(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<(), 
         io::stdout().flush()?;
         shown = console.len();
         if let Ok((order, mut from)) = orders.try_recv() {
-            let done = obeyed(scene, machine, probe, &order);
+            let done = obeyed(scene, machine, probe, &order).map_err(|why| why.to_string());
             // Whoever ordered may have gone.
-            let _ = writeln!(from, "{}", done.err().map_or_else(String::new, |why| why.to_string()));
+            let _ = writeln!(from, "{}", serde_json::to_string(&done).unwrap_or_default());
         }
     }
     println!("the machine has ended");
     Ok(())
 }
 
-fn obeyed(scene: &Scene, machine: &mut Machine, probe: &Probe, order: &Order) -> io::Result<()> {
-    match order {
-        Order::Keys(_) if probe.hello().is_none() => Err(io::Error::other("the probe is not there (yet)")),
-        Order::Keys(keys) => keys.iter().try_for_each(|key| scene.tv_key(probe, key)),
-        Order::Look => machine.screendump(&scene.out.join("screen.png")),
+/// Done, and what it printed.
+fn obeyed(scene: &Scene, machine: &mut Machine, probe: &Probe, order: &Order) -> io::Result<String> {
+    if probe.hello().is_none() && !matches!(order, Order::Look) {
+        return Err(io::Error::other("the probe is not there (yet)"));
     }
+    match order {
+        Order::Keys(keys) => keys.iter().try_for_each(|key| scene.tv_key(probe, key))?,
+        Order::Run(argv) => {
+            let ran = probe.run(&argv.iter().map(String::as_str).collect::<Vec<_>>())?;
+            return Ok(ran.out() + &ran.err());
+        }
+        Order::Look => machine.screendump(&scene.out.join("screen.png"))?,
+    }
+    Ok(String::new())
 }
 
 fn socket() -> PathBuf {
@@ -113,17 +124,17 @@ fn listen(path: &Path) -> io::Result<Receiver<(Order, UnixStream)>> {
     Ok(receiver)
 }
 
-/// Orders something of the machine that runs.
+/// Orders something of the machine that runs; what it printed.
 ///
 /// # Errors
 /// None runs, or it could not be done.
-pub fn order(order: &Order) -> io::Result<()> {
+pub fn order(order: &Order) -> io::Result<String> {
     let none = |why| io::Error::other(format!("no machine answers ({why}); start one: scripts/image boot"));
     let mut stream = UnixStream::connect(socket()).map_err(none)?;
     writeln!(stream, "{}", serde_json::to_string(order)?)?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer)?;
-    if answer.trim().is_empty() { Ok(()) } else { Err(io::Error::other(answer.trim().to_owned())) }
+    serde_json::from_str::<Result<String, String>>(&answer)?.map_err(io::Error::other)
 }
 
 /// Saves what the TV of the machine that runs shows.

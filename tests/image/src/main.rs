@@ -30,11 +30,17 @@ enum What {
         #[arg(long, value_name = "FILE")]
         vnc: Option<PathBuf>,
     },
-    /// Presses keys of the TV's remote in the machine that was booted with the probe: select up down left right exit 1 2 ...
+    /// Presses keys of the TV's remote in the machine that was booted with the probe: select up down left right back 1 2 ...
     Key {
         /// Names as cec-ctl has them.
         #[arg(required = true)]
         keys: Vec<String>,
+    },
+    /// Runs a program of the image as root in the machine that was booted with the probe.
+    Run {
+        /// Program and arguments.
+        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+        argv: Vec<String>,
     },
     /// Saves the TV's picture of the machine that was booted.
     Look {
@@ -56,7 +62,8 @@ fn main() -> ExitCode {
             boot::boot(&boot::Wanted { uki, visitor, vnc });
             Ok(())
         }
-        What::Key { keys } => boot::order(&boot::Order::Keys(keys)),
+        What::Key { keys } => boot::order(&boot::Order::Keys(keys)).map(drop),
+        What::Run { argv } => boot::order(&boot::Order::Run(argv)).map(|told| print!("{told}")),
         What::Look { file } => boot::look(&file),
     };
     match done {

@@ -192,7 +192,7 @@ impl Scene {
         lock(&self.journal).clone()
     }
 
-    /// A key of the TV's remote, as CEC brings it from the TV: `select`, `up`, `exit` (CEC 1.4, table 27, as cec-ctl has them).
+    /// A key of the TV's remote, as CEC brings it from the TV: `select`, `up`, `back` (CEC 1.4, table 27, as cec-ctl has them).
     ///
     /// # Errors
     /// The TV's side of the guest's HDMI does not take it.
@@ -203,7 +203,11 @@ impl Scene {
         };
         self.tv.set(Some(node.clone()));
         let press = format!("ui-cmd={key}");
-        probe.out(&["cec-ctl", "-d", &node, "-s", "--to", "4", "--user-control-pressed", &press])?;
+        // A name that cec-ctl does not know becomes its first one, which is select; and what it sent, it says.
+        let said = probe.out(&["cec-ctl", "-d", &node, "-s", "--to", "4", "--user-control-pressed", &press])?;
+        if !said.contains(&format!("ui-cmd: {key} ")) {
+            return Err(io::Error::other(format!("no key of a TV's remote is called {key}: {}", said.trim())));
+        }
         probe.out(&["cec-ctl", "-d", &node, "-s", "--to", "4", "--user-control-released"]).map(drop)
     }
 

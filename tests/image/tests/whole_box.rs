@@ -304,7 +304,7 @@ fn visit(scene: &mut Scene, machine: &mut Machine, probe: &Probe, told: &mut Val
         "box": side(&seen.appliance, before[0]), "page": side(&seen.visitor, before[1]),
         "ok_to_both_see_s": ready, "qemu_cpu_s": machine.cpu_seconds() - cost,
     });
-    scene.tv_key(probe, "exit")?;
+    scene.tv_key(probe, "back")?;
     scene.until(machine, "the receipt", STEP, |scene| scene.play.seen.receipt.is_some())?;
     scene.until(machine, "the end on the screen", STEP, |scene| matches!(scene.play.seen.phase.as_str(), "ended" | "home"))?;
     scene.play.idle(Duration::from_secs(2))?;
@@ -327,7 +327,7 @@ fn visitor(scene: &mut Scene) -> Result<(), Halt> {
 /// A second visit, which staff revoke: from the word at the facility to the shut door, by the guest's clock.
 fn revoked(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Value, Halt> {
     if scene.play.seen.phase == "ended" {
-        scene.tv_key(probe, "exit")?;
+        scene.tv_key(probe, "back")?;
     }
     scene.until(machine, "the home screen again", STEP, |scene| scene.play.seen.phase == "home")?;
     scene.play.seen.visitor_waits = false;
