@@ -43,27 +43,34 @@ fn only_cells_with_bus_rights_speak_to_the_bus() {
 type Right = (String, &'static str, String);
 
 fn rights_of_policy_files() -> BTreeSet<Right> {
-    let mut rights = BTreeSet::new();
     let policies = files().into_iter().filter(|p| p.starts_with("systemd/dbus") && p.extension().is_some_and(|e| e == "conf"));
-    for path in policies {
-        let text = without_comments(&text(&path));
-        let mut user = String::new();
-        for tag in text.split('<').skip(1) {
-            if tag.starts_with("policy") {
-                user = attribute(tag, "user").unwrap_or_else(|| "*".to_owned());
-            }
-            if !tag.starts_with("allow") {
-                continue;
-            }
-            if let Some(name) = attribute(tag, "own") {
-                rights.insert((user.clone(), "own", name));
-            }
-            // Replies and signals of the bus itself are no rights of ours.
-            if let Some(interface) = attribute(tag, "send_interface").filter(|i| i.starts_with("org.parloir.")) {
-                let signal = attribute(tag, "send_type").is_some_and(|t| t == "signal") || user == "parloir-arbiter";
-                if !signal {
-                    rights.insert((user.clone(), "call", interface));
-                }
+    policies.flat_map(|path| rights_of(&text(&path))).collect()
+}
+
+fn rights_of(policy: &str) -> BTreeSet<Right> {
+    let mut rights = BTreeSet::new();
+    let text = without_comments(policy);
+    let mut user = String::new();
+    for tag in text.split('<').skip(1) {
+        if tag.starts_with("policy") {
+            user = attribute(tag, "user").unwrap_or_else(|| "*".to_owned());
+        }
+        if !tag.starts_with("allow") {
+            continue;
+        }
+        if let Some(name) = attribute(tag, "own").or_else(|| attribute(tag, "own_prefix")) {
+            rights.insert((user.clone(), "own", name));
+        }
+        // Without an interface it is all of them.
+        let to = attribute(tag, "send_destination").filter(|to| to.starts_with("org.parloir.") || to == "*");
+        if to.is_some() && attribute(tag, "send_interface").is_none() {
+            rights.insert((user.clone(), "call", "*".to_owned()));
+        }
+        // Replies and signals of the bus itself are no rights of ours.
+        if let Some(interface) = attribute(tag, "send_interface").filter(|i| i.starts_with("org.parloir.")) {
+            let signal = attribute(tag, "send_type").is_some_and(|t| t == "signal") || user == "parloir-arbiter";
+            if !signal {
+                rights.insert((user.clone(), "call", interface));
             }
         }
     }
@@ -87,12 +94,37 @@ fn without_comments(text: &str) -> String {
 
 #[test]
 fn the_bus_policy_gives_exactly_what_the_cells_have() {
+    assert_eq!(rights_of_policy_files(), rights_of_cells(), "systemd/dbus and cells.toml differ");
+}
+
+fn rights_of_cells() -> BTreeSet<Right> {
     let mut wanted = BTreeSet::new();
     for cell in cells().cell {
         wanted.extend(cell.bus.owns.iter().map(|name| (cell.user.clone(), "own", name.clone())));
         wanted.extend(cell.bus.calls.iter().map(|name| (cell.user.clone(), "call", name.clone())));
     }
-    assert_eq!(rights_of_policy_files(), wanted, "systemd/dbus and cells.toml differ");
+    wanted
+}
+
+#[test]
+fn a_right_more_or_less_in_the_policy_is_seen() {
+    let policy = text(Path::new("systemd/dbus/org.parloir.Arbiter.conf"));
+    assert_eq!(rights_of(&policy), rights_of_cells());
+    let link = "<policy user=\"parloir-link\">";
+    for (from, to) in [
+        (
+            link,
+            "<policy user=\"parloir-link\"><allow send_destination=\"org.parloir.Arbiter\" send_interface=\"org.parloir.Calls1\"/>",
+        ),
+        (link, "<policy user=\"parloir-link\"><allow send_destination=\"org.parloir.Arbiter\"/>"),
+        (link, "<policy user=\"parloir-extra\">"),
+        (link, "<policy user=\"parloir-link\"><allow own=\"org.parloir.Arbiter\"/>"),
+        ("<policy context=\"default\">", "<policy context=\"default\"><allow send_interface=\"org.parloir.Courier1\"/>"),
+        ("<allow own=\"org.parloir.Arbiter\"/>", ""),
+    ] {
+        assert!(policy.contains(from), "{from}");
+        assert_ne!(rights_of(&policy.replacen(from, to, 1)), rights_of_cells(), "{to} instead of {from} is not seen");
+    }
 }
 
 #[test]
