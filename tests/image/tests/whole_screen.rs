@@ -44,6 +44,15 @@ fn a_tv_comes_and_goes() {
 }
 
 #[test]
+fn the_first_picture_comes_before_the_screen_and_nothing_dark_comes_between() {
+    let Some(report) = life() else { return };
+    let early = &report["early"];
+    assert_eq!(early["dark_after_it"], json!(0), "{early}");
+    let at = |name: &str| early[name]["qemu_cpu_s"].as_f64().expect("seen");
+    assert!(at("first_picture") + 1.0 < at("home"), "{early}");
+}
+
+#[test]
 fn a_box_without_a_tv_comes_up_and_says_that_it_waits_for_one() {
     let Some(report) = life() else { return };
     assert_eq!(report["dark"]["ui"], json!(["active", "waiting for the TV"]));
@@ -130,9 +139,40 @@ fn whole(report: &Path) -> Result<(), Halt> {
     told["killed"] = killed(&mut scene, &mut machine, &probe)?;
     told["help"] = help(&mut scene, &mut machine, &probe)?;
     told["said"] = json!(words(&scene));
+    machine.quit();
+    told["early"] = early(&mut scene, &disk)?;
     std::fs::write(report, format!("{told:#}\n"))?;
     scene.keep()?;
     Ok(())
+}
+
+/// A boot with the TV on: what it shows from power to the home screen.
+fn early(scene: &mut Scene, disk: &Path) -> Result<Value, Halt> {
+    let still = Picture::read(&tree().join("ui/tests/pictures/still-starting.png"))?;
+    let mut machine = scene.start(&Options::new("screen-early", disk))?;
+    let _probe = scene.listen(&machine)?;
+    let (mut told, mut dark, mut looks) = (json!({ "first_picture": null }), 0, 0);
+    loop {
+        let wall = machine.started.elapsed();
+        let moment = json!({ "wall_s": wall.as_secs_f64(), "qemu_cpu_s": machine.cpu_seconds() });
+        let picture = look(scene, &mut machine, "early")?;
+        let is_still = picture.differs(&still, TOLERANCE) < 0.001;
+        if is_still && told["first_picture"].is_null() {
+            told["first_picture"] = moment.clone();
+            std::fs::copy(scene.out.join("early.png"), scene.out.join("early-still.png"))?;
+        }
+        looks += 1;
+        dark += u32::from(!told["first_picture"].is_null() && picture.colours() <= 2);
+        if scene.play.seen.phase == "home" && !is_still {
+            (told["home"], told["dark_after_it"], told["looks"]) = (moment, json!(dark), json!(looks));
+            told["said"] = json!(words(scene));
+            return Ok(told);
+        }
+        if wall > STEP * 3 {
+            return Err(Halt::Failed(format!("no home screen: {told}; {:?}", words(scene))));
+        }
+        scene.play.idle(Duration::from_millis(100))?;
+    }
 }
 
 /// State and status of a service.
