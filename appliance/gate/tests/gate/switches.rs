@@ -230,7 +230,9 @@ fn a_real_port_is_a_door() {
         let shut = start.elapsed();
         eventually("the node is gone", || !node.exists());
         let gone = start.elapsed();
-        println!("{turn}: opened {opened:?}, given {given:?}; shut {shut:?} (call dead in {died_ms} ms), link gone {gone:?}");
+        println!(
+            "lease {turn}: opened {opened:?}, given {given:?}; shut {shut:?} (call dead in {died_ms} ms), link gone {gone:?}"
+        );
     }
     assert!(!world.log().contains("<3>"), "{}", world.log());
 }
