@@ -229,7 +229,7 @@ fn network(cells: &Cells, seen: &Running, wrong: &mut Vec<String>) {
         let filters = cell.capabilities.device.iter().any(|name| name == "NET_ADMIN");
         for process in of(cell, seen) {
             let own = seen.namespaces.get(&process.pid).cloned().unwrap_or_default();
-            let is_boxes = |name: &str| own.get(name).is_none() || own.get(name) == of_box.get(name);
+            let is_boxes = |name: &str| !own.contains_key(name) || own.get(name) == of_box.get(name);
             if cell.network.is_empty() && !filters && is_boxes("net") {
                 wrong.push(format!("{}: it has no network in cells.toml, and is in the box's", cell.name));
             }
