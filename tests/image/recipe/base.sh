@@ -67,11 +67,10 @@ modules() {
 # base: makes $image/base, unless it is there for exactly these rules.
 base() {
   local key
-  key=$(cat "$image/packages.key" "$recipe"/{keep,modules,base.sh,sysusers.conf} | sha256sum | cut -c1-16)
+  key=$(cat "$image/packages.key" "$image/packages.versions" "$recipe"/{keep,modules,base.sh,sysusers.conf} | sha256sum | cut -c1-16)
   [ "$(cat "$image/base.key" 2>/dev/null)" = "$key" ] && return 0
   echo "taking from the packages what recipe/keep and recipe/modules name"
   rm -rf "$image/base" "$image/base.key"
-  [ -e "$packages/usr/lib/modules/$kernel/modules.dep" ] || in_tools depmod -b "$packages" "$kernel"
   mkdir -p "$image/base"/{dev,proc,sys,run,tmp,var,etc,root,usr/{bin,sbin,lib,lib64,share}}
   ln -s usr/bin usr/sbin usr/lib usr/lib64 "$image/base/"
   expand "$packages" "$recipe/keep" | closure >"$work/files"

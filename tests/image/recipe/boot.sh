@@ -18,12 +18,15 @@ initrd() {
     ln -s busybox "$dir/bin/$path"
   done
   cp "$packages/usr/sbin/dmsetup" "$packages/usr/sbin/blkid" "$dir/bin/"
-  for path in $(libraries /usr/sbin/dmsetup /usr/sbin/blkid); do
+  libraries /usr/sbin/dmsetup /usr/sbin/blkid >"$work/initrd.libraries"
+  for path in $(<"$work/initrd.libraries"); do
     mkdir -p "$dir/$(dirname "$path")"
     cp -a "$packages/$path" "$dir/$path"
   done
   ln -s usr/lib usr/lib64 "$dir/"
-  for path in $(modules initrd); do
+  # Not in the loop's own line: there a failure would be nobody's.
+  modules initrd >"$work/initrd.modules"
+  for path in $(<"$work/initrd.modules"); do
     cp "$image/base/${path%.xz}" "$dir/modules/"
     basename "${path%.xz}"
   done >"$dir/modules/order"
@@ -41,4 +44,7 @@ uki() {
     --os-release=@"$recipe/os-release" --uname="$kernel" --stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub --output="$out/$1.efi" 2>&1 | { grep -v '^Wrote' || true; }
 }
 
-ukis() { uki box && uki probe; }
+ukis() {
+  uki box
+  uki probe
+}

@@ -52,4 +52,6 @@ tree() {
 trees() {
   tree tools
   tree packages
+  kernel=$(ls "$packages/usr/lib/modules")
+  [ -e "$packages/usr/lib/modules/$kernel/modules.dep" ] || in_tools depmod -b "$packages" "$kernel"
 }
