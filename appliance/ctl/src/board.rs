@@ -386,7 +386,7 @@ fn word(place: &str, text: &str, beside: &str) -> Result<(), String> {
 }
 
 fn within(place: &str, value: u16, range: core::ops::RangeInclusive<u16>, even: bool) -> Result<(), String> {
-    if range.contains(&value) && (!even || value % 2 == 0) {
+    if range.contains(&value) && (!even || value.is_multiple_of(2)) {
         return Ok(());
     }
     let even = if even { "even and " } else { "" };
