@@ -266,7 +266,12 @@ fn files_of(book: &mut Book, cell: &Cell, unit: &Named<'_>, command: &str, value
     let mut found = unit.unit.words("ReadWritePaths");
     // A file system of its own in memory, unless it is there to hide what lies below.
     let own = unit.unit.all("TemporaryFileSystem").filter(|value| !value.ends_with(":ro"));
-    found.extend(own.map(|value| value.split(':').next().unwrap_or_default().to_owned()));
+    let own: Vec<String> = own.map(|value| value.split(':').next().unwrap_or_default().to_owned()).collect();
+    // Code that is made at run time must be executable in its own file system, which an exception at the same path would replace.
+    book.same(&unit.at("NoExecPaths"), &unit.unit.words("NoExecPaths").contains("/"), &own.is_empty());
+    let replaced = own.iter().any(|path| unit.unit.words("ExecPaths").contains(path));
+    book.same(&unit.at("ExecPaths"), &replaced, &false);
+    found.extend(own);
     book.same(&unit.at("ReadWritePaths, TemporaryFileSystem"), &found, &wanted);
     let data = command.contains("/var/lib/parloir") || command.contains("${PARLOIR_");
     book.same(&unit.at("RequiresMountsFor"), &unit.unit.words("RequiresMountsFor").contains("/var/lib/parloir"), &data);

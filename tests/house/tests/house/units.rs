@@ -64,6 +64,8 @@ const FAULTS: &[Fault] = &[
         "ReadWrite",
     ),
     ("units/parloir-call@.service", "TemporaryFileSystem=/run/parloir/call/run", "TemporaryFileSystem=/run/x", "TemporaryFile"),
+    ("units/parloir-ui.service", "NoExecPaths=/", "", "NoExecPaths="),
+    ("units/parloir-call@.service", "NoExecPaths=", "ExecPaths=/run/parloir/call/run\nNoExecPaths=", "ExecPaths="),
     ("units/parloir-ui.service", "InaccessiblePaths=/var/lib/parloir", "InaccessiblePaths=/x", "InaccessiblePaths"),
     ("units/parloir-gate.service", "RequiresMountsFor=/var/lib/parloir", "", "RequiresMountsFor"),
     ("units/parloir-ui.service", "[Service]", "[Service]\nEnvironmentFile=/var/lib/parloir/box.env", "EnvironmentFile"),
