@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use parloir_image::scene::HOME_LIMIT;
 use parloir_image::story::ledger;
 use parloir_image::{Halt, Machine, Options, Probe, Scene, Uki};
 use serde_json::Value;
@@ -131,7 +132,7 @@ fn cut(
         (Moment::Visit | Moment::Ledger, before) => {
             let (mut machine, probe) = match before {
                 Some(pair) => pair,
-                None => scene.boot(&Options { name: format!("{}-first", options.name), ..options.clone() })?,
+                None => up(scene, &Options { name: format!("{}-first", options.name), ..options.clone() })?,
             };
             if moment == Moment::Visit {
                 visit(scene, &mut machine, &probe, after)?
@@ -142,11 +143,21 @@ fn cut(
     };
     scene.play.idle(Duration::from_millis(300))?;
     let begun = Instant::now();
-    let (mut machine, probe) = scene.boot(options)?;
+    let (mut machine, probe) = up(scene, options)?;
     let home_s = begun.elapsed().as_secs_f64();
     let (rows, wrong) = look(scene, &mut machine, &probe, memory, &scene.out.join(format!("state-{number}")))?;
     let wrong = wrong.into_iter().map(|what| format!("cut {number} ({moment:?}, {phase}): {what}")).collect();
     Ok((Cut { moment, after_s: after.as_secs_f64(), phase, home_s, rows, wrong }, (machine, probe)))
+}
+
+/// Power, until the screen is at home, or tells what became of the visit that was cut off.
+fn up(scene: &mut Scene, options: &Options) -> Result<(Machine, Probe), Halt> {
+    let mut machine = scene.start(options)?;
+    let probe = scene.listen(&machine)?;
+    scene.greeted(&mut machine, &probe)?;
+    let there = |scene: &Scene| matches!(scene.play.seen.phase.as_str(), "home" | "ended" | "refused");
+    scene.until(&mut machine, "the screen after a cut", HOME_LIMIT, there)?;
+    Ok((machine, probe))
 }
 
 /// OK on the first contact, and cut off so long after it, whatever the visit has come to. Says what the screen showed.
