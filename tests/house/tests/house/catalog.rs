@@ -79,7 +79,10 @@ const SAID: &[(&str, &str)] = &[
         "RecordingWithoutRoute",
         "The policy records a class on a route that cannot record; correct the policy and run parloirctl lint-policy.",
     ),
-    ("RelayAddress", "The policy names a relay otherwise than by IPv4 address and port; a box asks no name server. Correct the policy."),
+    (
+        "RelayAddress",
+        "The policy names a relay otherwise than by IPv4 address and port; a box asks no name server. Correct the policy.",
+    ),
     ("RelayUrl", "The policy names a relay in a form that the firewall does not know; give it as turn:address:port."),
     (
         "RelaysUnsaid",
