@@ -202,7 +202,6 @@ fn shut_throws_every_switch() {
 #[test]
 #[ignore = "needs a USB camera and udev; run in a guest"]
 fn a_real_port_is_a_door() {
-    let real = |name: &str| PathBuf::from(std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set")));
     let (port, node) = (real("PARLOIR_PORT").join("authorized"), real("PARLOIR_NODE"));
     let words = format!("--camera-node {0} --camera-switch {1},1,{1},0 --call-uid {CALL_UID}", node.display(), port.display());
     let world = World::new(Setup { extra: words.split(' ').map(str::to_owned).collect(), ..Setup::default() });
@@ -235,4 +234,37 @@ fn a_real_port_is_a_door() {
         );
     }
     assert!(!world.log().contains("<3>"), "{}", world.log());
+}
+
+/// The same camera behind its driver, `PARLOIR_DRIVER` and `PARLOIR_DEVICE`, its port authorized. Somebody bound the driver while the door
+/// was shut, as the kernel does when a camera is plugged in anew: gate lets it go first.
+#[test]
+#[ignore = "needs a USB camera and udev; run in a guest"]
+fn a_real_driver_is_a_door_also_when_it_was_bound_meanwhile() {
+    let (driver, node) = (real("PARLOIR_DRIVER"), real("PARLOIR_NODE"));
+    let device = std::env::var("PARLOIR_DEVICE").expect("PARLOIR_DEVICE");
+    let switch = format!("{0}/bind,{device},{0}/unbind,{device}", driver.display());
+    let words = format!("--camera-node {} --camera-switch {switch} --call-uid {CALL_UID}", node.display());
+    let world = World::new(Setup { extra: words.split(' ').map(str::to_owned).collect(), ..Setup::default() });
+    let arbiter = world.ready_arbiter();
+    for bound in [false, true] {
+        eventually("the driver has let go", || !driver.join(&device).exists() && !node.exists());
+        if bound {
+            fs::write(driver.join("bind"), &device).expect("bind");
+            eventually("the node is back", || node.exists());
+            assert_eq!(owner(&node), Some((0, 0o600)), "shut, whoever bound it");
+        }
+        admit(&world, &arbiter, Some(CAMERA));
+        arbiter.expect(|m| matches!(m, FromGate::Opened { media: CAMERA, .. }).then_some(()));
+        assert_eq!(world.report(), "door 1 0");
+        eventually("the node is the call user's", || owner(&node) == Some((CALL_UID, 0o600)));
+        arbiter.send(&ToGate::Close { lease: LEASE });
+        assert_eq!(arbiter.shut().0, ShutReason::Asked);
+    }
+    assert!(!world.log().contains("<3>"), "{}", world.log());
+}
+
+/// What the person who runs a test in a guest says of its hardware.
+fn real(name: &str) -> PathBuf {
+    PathBuf::from(std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set")))
 }
