@@ -12,14 +12,10 @@ put() {
     (cd "$root/systemd/$1" && xargs -0 -r cp -d --remove-destination --parents -t "$tree/$2")
 }
 
-# Our binaries, without the bench's doors. The directory of intermediate files is the one that every other build has.
+# Our binaries, without the bench's doors. The whole workspace, because a choice of crates would have other features of what they are made
+# from, and compile all of that again; the directory of intermediate files is the one that every other build has.
 binaries() {
-  local crate crates=()
-  for crate in "${ours[@]}"; do
-    [ -d "$root/appliance/$crate" ] || [ "$crate" = ui ] || { echo "no room appliance/$crate yet: left out" >&2; continue; }
-    crates+=(-p "parloir-$crate")
-  done
-  (cd "$root" && CARGO_BUILD_BUILD_DIR=$target CARGO_TARGET_DIR=$image/cargo cargo build --locked --bins "${crates[@]}" -p parloir-ctl)
+  (cd "$root" && CARGO_BUILD_BUILD_DIR=$target CARGO_TARGET_DIR=$image/cargo cargo build --workspace --locked --bins)
 }
 
 install_binaries() {
