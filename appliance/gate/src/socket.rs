@@ -4,7 +4,7 @@
 
 use std::io::{IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::{fs::PermissionsExt, fs::chown, net::UnixDatagram};
 use std::{fs, io, path::Path};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -87,8 +87,8 @@ pub fn ready(fd: &OwnedFd) -> PollFlags {
     polled[0].revents().unwrap_or(PollFlags::empty())
 }
 
-/// Tells systemd (`sd_notify(3)`), if it listens.
+/// Tells systemd (`sd_notify(3)`), if it listens. Never blocks: a manager that does not read must not keep a door open.
 pub fn notify(state: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
-    let _ = std::os::unix::net::UnixDatagram::unbound().and_then(|socket| socket.send_to(state.as_bytes(), path));
+    let _ = UnixDatagram::unbound().and_then(|to| to.set_nonblocking(true).and_then(|()| to.send_to(state.as_bytes(), path)));
 }

@@ -145,6 +145,9 @@ fn the_last_words_of_a_dead_arbiter_open_nothing() {
     let pid = world.born();
     assert_eq!(world.report(), "begin 7 1");
     world.signal(Signal::SIGSTOP);
+    // A signal is on its way for a moment; a gate that still runs would hear a living arbiter.
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", world.gate_pid())).expect("stat");
+    eventually("gate stands still", || state().contains(") T "));
     arbiter.send(&world.sign(&world.ticket(nonce)));
     arbiter.drain();
     drop(arbiter);
@@ -217,4 +220,20 @@ fn dies(stub_mode: &'static str, signal: Option<Signal>) {
         wait_dead(pid);
         took
     });
+}
+
+/// How it was broken: gate told systemd that it lives by a datagram that waits while the queue is full. A manager that hangs in a visit
+/// stopped gate with every door open, and with it the run's own timer; nobody was left to end it.
+#[test]
+fn a_manager_that_does_not_read_keeps_no_door_open() {
+    let world = World::new(Setup::default());
+    let arbiter = world.ready_arbiter();
+    let pid = world.open(&arbiter, 2);
+    let full = std::os::unix::net::UnixDatagram::unbound().expect("socket");
+    full.set_nonblocking(true).expect("nonblocking");
+    while full.send_to(b"x", world.dir.join("notices")).is_ok() {}
+    let start = Instant::now();
+    assert_eq!(arbiter.shut().0, ShutReason::RunOver);
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+    assert!(is_dead(pid));
 }
