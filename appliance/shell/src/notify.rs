@@ -49,8 +49,11 @@ fn tell(state: &str) {
         Some(name) => SocketAddr::from_abstract_name(name),
         None => SocketAddr::from_pathname(&path),
     };
-    // A lost notification is the service manager's to miss; it restarts what does not pet its watchdog.
-    if let (Ok(address), Ok(socket)) = (address, UnixDatagram::unbound()) {
+    // A lost notification is the service manager's to miss; it restarts what does not pet its watchdog. One that does not read must not
+    // stop us.
+    if let (Ok(address), Ok(socket)) = (address, UnixDatagram::unbound())
+        && socket.set_nonblocking(true).is_ok()
+    {
         let _ = socket.send_to_addr(state.as_bytes(), &address);
     }
 }
