@@ -146,6 +146,9 @@ fn a_small_plan_sends_its_size_rate_and_bits() {
     // Two thirds of the source's frames never reach the encoder, which shares its bits by their time stamps.
     assert!((90.0..=230.0).contains(&kbps), "{kbps} kbit/s");
     assert!(grown[2] > 0.001, "sound at the lowest complexity is sound");
+    // Congestion control has the plan's bounds: its most is (200 + 48) * 10 / 9.
+    let target = call.seen.lock().unwrap().progress().unwrap().target_kbps;
+    assert!((90..=276).contains(&target), "an estimate of {target} kbit/s for a plan of 50 to 200");
 }
 
 #[test]

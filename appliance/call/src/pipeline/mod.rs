@@ -172,8 +172,7 @@ impl Pipeline {
     /// # Errors
     /// A relay that the ICE agent does not take.
     pub fn connect(&self, settings: &Settings) -> Result<(), PipelineError> {
-        self.granted.set(&settings.far);
-        session::set_rates(&self.pipeline, &settings.rates);
+        self.granted.set(&settings.far, settings.rates);
         self.sending.set_sound(settings.rates.audio, settings.picture.of_a_weak_box());
         session::offer(&self.webrtc, settings, &self.post)
     }
@@ -305,6 +304,7 @@ pub fn probe() -> (Vec<String>, Vec<String>) {
         Ok(inside) => failed.push(format!("a transport (only {})", inside.join(", "))),
         Err(e) => failed.push(e.to_string()),
     }
+    failed.extend(session::probe_srtp().err().map(|e| e.to_string()));
     (failed, missing)
 }
 

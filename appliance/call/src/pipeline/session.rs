@@ -9,6 +9,7 @@ use crate::plan::{Rates, Settings};
 use crate::verify::{self, Verdict};
 use gstreamer::glib;
 use gstreamer::prelude::*;
+use gstreamer_app::{AppSink, AppSrc};
 use gstreamer_sdp::SDPMessage;
 use gstreamer_webrtc as webrtc;
 use parloir_wire::lease::{Fingerprint, Trouble};
@@ -21,21 +22,24 @@ pub const TWCC_URI: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-
 const JITTER_MS: u32 = 300;
 const BANDWIDTH: &str = "bandwidth";
 
-/// The certificates that the far side may show; empty until the plan.
+/// What the plan says to threads of the transport: the certificates that the far side may show, none until the plan, and bit rates.
 #[derive(Clone, Default)]
-pub struct Granted(Arc<RwLock<Vec<Fingerprint>>>);
+pub struct Granted(Arc<RwLock<(Vec<Fingerprint>, Rates)>>);
 
 impl Granted {
-    pub fn set(&self, far: &[Fingerprint]) {
-        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = far.to_vec();
+    pub fn set(&self, far: &[Fingerprint], rates: Rates) {
+        *self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner) = (far.to_vec(), rates);
     }
     fn judge(&self, pem: &str) -> Verdict {
-        verify::judge(pem, &self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner))
+        verify::judge(pem, &self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).0)
+    }
+    fn rates(&self) -> Rates {
+        self.0.read().unwrap_or_else(std::sync::PoisonError::into_inner).1
     }
 }
 
 /// Makes `webrtcbin` inside `pipeline`, with everything hooked that has to be there before its first transport.
-fn make_webrtc(post: &Post) -> Result<gstreamer::Element, PipelineError> {
+fn make_webrtc(granted: &Granted, post: &Post) -> Result<gstreamer::Element, PipelineError> {
     let webrtc = super::make("webrtcbin", "webrtc")?;
     webrtc.set_property_from_str("bundle-policy", "max-bundle");
     webrtc.set_property("latency", JITTER_MS);
@@ -46,11 +50,11 @@ fn make_webrtc(post: &Post) -> Result<gstreamer::Element, PipelineError> {
         agent.set_property("ice-tcp", false);
         agent.set_property("upnp", false);
     }
-    let estimate = post.clone();
+    let (granted, estimate) = (granted.clone(), post.clone());
+    // Asked for with the local description, so after the plan: with other rates its lower bound was above what a small plan starts with.
     webrtc.connect("request-aux-sender", false, move |_| {
         let element = super::make("rtpgccbwe", BANDWIDTH).ok()?;
-        let rates = Rates::default();
-        apply(&element, &rates);
+        apply(&element, &granted.rates());
         let estimate = estimate.clone();
         element.connect_notify(Some("estimated-bitrate"), move |e, _| {
             estimate.send(Event::Estimate(e.property::<u32>("estimated-bitrate") / 1000));
@@ -83,7 +87,7 @@ pub fn make(
     granted: &Granted,
     post: &Post,
 ) -> Result<gstreamer::Element, PipelineError> {
-    let webrtc = make_webrtc(post)?;
+    let webrtc = make_webrtc(granted, post)?;
     let (identity, gate, granted, post) = (identity.clone(), gate.clone(), granted.clone(), post.clone());
     pipeline.connect_deep_element_added(move |_, _, element| {
         let name = super::kind(element);
@@ -198,12 +202,6 @@ fn watched(post: &Post, what: &'static str) -> gstreamer::Promise {
 }
 
 /// Bounds of congestion control.
-pub fn set_rates(pipeline: &gstreamer::Pipeline, rates: &Rates) {
-    if let Some(element) = pipeline.by_name(BANDWIDTH) {
-        apply(&element, rates);
-    }
-}
-
 fn apply(bandwidth: &gstreamer::Element, rates: &Rates) {
     // Sound comes on top of what the plan allows for pictures.
     let bps = |kbps: u32| kbps.saturating_add(rates.audio + 16).saturating_mul(1000);
@@ -252,4 +250,29 @@ pub fn probe() -> Result<Vec<String>, PipelineError> {
     let inside = pipeline.iterate_recurse().into_iter().flatten().map(|e| super::kind(&e)).collect();
     let _ = pipeline.set_state(gstreamer::State::Null);
     Ok(inside)
+}
+
+/// Encrypts one packet (RFC 3711): ciphers may be libraries that nothing links to, and without them a call connects and stays dark.
+pub fn probe_srtp() -> Result<(), PipelineError> {
+    let form = super::caps("application/x-rtp, media=(string)video, clock-rate=(int)90000, payload=(int)96, ssrc=(uint)1")?;
+    let source = AppSrc::builder().name("packet").caps(&form).format(gstreamer::Format::Time).build();
+    let cipher = super::make("srtpenc", "cipher")?;
+    // A key and a salt of the default profile, AES_CM_128_HMAC_SHA1_80.
+    cipher.set_property("key", gstreamer::Buffer::from_slice([7_u8; 30]));
+    let sink = AppSink::builder().sync(false).async_(false).build();
+    let pipeline = gstreamer::Pipeline::new();
+    pipeline.add_many([source.upcast_ref(), &cipher, sink.upcast_ref()])?;
+    source.upcast_ref::<gstreamer::Element>().link_pads(None, &cipher, Some("rtp_sink_0"))?;
+    cipher.link_pads(Some("rtp_src_0"), &sink, None)?;
+    let playing = pipeline.set_state(gstreamer::State::Playing);
+    playing.map_err(|e| PipelineError::Element(format!("srtpenc: {e}")))?;
+    // Version 2, payload type 96, sequence number, time stamp and source of one.
+    let packet = [0x80, 96, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 1, 2, 3, 4];
+    let pushed = source.push_buffer(gstreamer::Buffer::from_slice(packet));
+    let made = sink.try_pull_sample(gstreamer::ClockTime::from_seconds(3));
+    let _ = pipeline.set_state(gstreamer::State::Null);
+    match made.as_ref().and_then(|sample| sample.buffer()) {
+        Some(buffer) if buffer.size() == packet.len() + 10 => Ok(()),
+        _ => Err(PipelineError::Element(format!("srtpenc encrypts nothing ({pushed:?}); are its ciphers installed?"))),
+    }
 }
