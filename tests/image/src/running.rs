@@ -176,14 +176,18 @@ fn bus(cells: &Cells, seen: &Running, wrong: &mut Vec<String>) {
     }
 }
 
-/// Sockets with a path are those of the file, and nobody waits for anything from the network but a lease of DHCP.
+/// Sockets with a path are those of the file, and nobody waits for anything from the network but the client of DHCP for its lease, and in a
+/// visit call for its relay: ICE does not connect its datagram socket, and the packet filter lets nobody else's datagrams in.
 fn listeners(cells: &Cells, seen: &Running, wrong: &mut Vec<String>) {
     let mut paths = BTreeSet::new();
+    let talks: BTreeSet<u32> = cells.cell.iter().filter(|cell| cell.network == ["relay"]).map(|cell| cell.uid).collect();
     for files in seen.net.values() {
         paths.extend(files.get("unix").map(|text| listening_paths(text)).unwrap_or_default());
         for file in ["tcp", "tcp6", "udp", "udp6", "raw", "raw6", "packet"] {
             let waiting = files.get(file).map(|text| waiting(file, text)).unwrap_or_default();
-            wrong.extend(waiting.into_iter().map(|local| format!("somebody listens at {file} {local}")));
+            let may = |user: &Option<u32>| file == "udp" && seen.visit && user.is_some_and(|user| talks.contains(&user));
+            let strangers = waiting.into_iter().filter(|(_, user)| !may(user));
+            wrong.extend(strangers.map(|(local, user)| format!("user {user:?} listens at {file} {local}")));
         }
     }
     let ours: BTreeSet<String> = paths.into_iter().filter(|path| path.starts_with("/run/parloir")).collect();
@@ -202,8 +206,8 @@ fn listening_paths(text: &str) -> BTreeSet<String> {
 }
 
 /// Local addresses at which something from outside would be taken: TCP that listens (state 0A), UDP that is not connected (07) but the
-/// client of DHCP (port 68), raw sockets of any kind.
-fn waiting(file: &str, text: &str) -> Vec<String> {
+/// client of DHCP (port 68), raw sockets of any kind. With the user whose socket it is.
+fn waiting(file: &str, text: &str) -> Vec<(String, Option<u32>)> {
     let mut found = Vec::new();
     for line in text.lines().skip(1) {
         let fields: Vec<&str> = line.split_whitespace().collect();
@@ -216,7 +220,7 @@ fn waiting(file: &str, text: &str) -> Vec<String> {
             _ => true,
         };
         if open {
-            found.push((*local).to_owned());
+            found.push(((*local).to_owned(), fields.get(7).and_then(|user| user.parse().ok())));
         }
     }
     found
@@ -356,10 +360,10 @@ mod tests {
 
     #[test]
     fn who_listens_is_found() {
-        let tcp = "  sl  local_address rem_address   st\n   0: 00000000:0016 00000000:0000 0A 0\n   1: 0F02000A:9C40 01004D0A:22B8 01 0\n";
-        assert_eq!(waiting("tcp", tcp), ["00000000:0016"]);
+        let tcp = "  sl  local_address rem_address   st\n   0: 00000000:0016 00000000:0000 0A 0 0 0 7\n   1: 0F02000A:9C40 01004D0A:22B8 01 0\n";
+        assert_eq!(waiting("tcp", tcp), [("00000000:0016".to_owned(), Some(7))]);
         let udp = "  sl  local_address rem_address   st\n   0: 0F02000A:0044 00000000:0000 07 0\n   1: 00000000:14E9 00000000:0000 07 0\n";
-        assert_eq!(waiting("udp", udp), ["00000000:14E9"]);
+        assert_eq!(waiting("udp", udp), [("00000000:14E9".to_owned(), None)]);
     }
 
     #[test]

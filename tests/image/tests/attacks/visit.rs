@@ -104,7 +104,8 @@ fn reach(scene: &Scene, probe: &Probe) -> Result<Value, Halt> {
     let names = targets.iter().map(|(name, _)| *name).chain(["raw", "packet"]);
     let each = names.zip(told.as_array().into_iter().flatten());
     let reached: serde_json::Map<String, Value> = each.map(|(name, entry)| (name.to_owned(), entry["came"].clone())).collect();
-    let writes = act(probe, &who, &["write", "/", "/var/lib/parloir", "/run/parloir", "/etc", "/tmp", "/dev/shm"])?;
+    // What lies in memory and is gone with the process (/tmp, /dev/shm) call's own sandbox forbids, which a probe does not have.
+    let writes = act(probe, &who, &["write", "/", "/var/lib/parloir", "/var/lib", "/run/parloir", "/run", "/etc"])?;
     let sockets =
         act(probe, &who, &["connect", "/run/dbus/system_bus_socket", "/run/parloir/gate/socket", "/run/systemd/private"])?;
     Ok(json!({ "reached": reached, "writes": writes, "sockets": sockets }))
