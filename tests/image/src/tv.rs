@@ -52,13 +52,21 @@ impl Tv {
         answered(&mut viewer)
     }
 
+    /// The machine starts without a TV. To be called before the guest looks: it may miss the second of two changes.
+    ///
+    /// # Errors
+    /// As [`Tv::plug`].
+    pub fn none(&self) -> io::Result<()> {
+        // At its start QEMU believes that nothing by nothing was asked for already, and hears no second time.
+        self.plug(640, 480)?;
+        self.unplug()
+    }
+
     /// The TV is pulled out.
     ///
     /// # Errors
     /// As [`Tv::plug`].
     pub fn unplug(&self) -> io::Result<()> {
-        // At its start QEMU believes that nothing by nothing was asked for already, and hears no second time.
-        self.plug(640, 480)?;
         self.plug(0, 0)
     }
 
