@@ -3,14 +3,10 @@
 //! Called by: [`crate::run`], the facility of the tests.
 
 use crate::backoff;
-use crate::dates::AnyDay;
 use crate::session::NothingUnderWay;
+pub use parloir_tls::{Identity, client as tls, client_by as tls_by};
 use rumqttc::{MqttOptions, SessionMode, TlsConfiguration, Transport};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::time_provider::{DefaultTimeProvider, TimeProvider};
-use rustls::{ClientConfig, RootCertStore};
-use std::path::{Path, PathBuf};
+use rustls::ClientConfig;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -32,63 +28,12 @@ pub const MAX_RECEIVE: u16 = 32;
 /// Most bytes of a packet: the largest body with its topic and properties.
 pub const MAX_PACKET: u32 = crate::topic::MAX_BODY as u32 + 1024;
 
-/// Who we are to the broker, as PEM files.
-#[derive(Clone, Debug)]
-pub struct Identity {
-    /// Who signs the broker's certificate. The machine's own list of authorities is not used.
-    pub ca: PathBuf,
-    /// Our certificate; its common name is the user that the broker's access list sees.
-    pub cert: PathBuf,
-    /// Our key.
-    pub key: PathBuf,
-}
-
 /// Why there is no way to the broker.
 #[derive(Debug, thiserror::Error)]
 pub enum Unready {
-    /// A PEM file.
-    #[error("{}: {why}: provision this box again [org.parloir.Error.LinkIdentity]", path.display())]
-    Pem {
-        /** Which. */
-        path: PathBuf,
-        /** What is wrong with it. */
-        why: String,
-    },
-    /// The files do not fit together.
-    #[error("certificate and key of the link: {0}: provision this box again [org.parloir.Error.LinkIdentity]")]
-    Tls(#[from] rustls::Error),
     /// Not `HOST:PORT`.
     #[error("broker `{0}` is not HOST:PORT: see --help [org.parloir.Error.LinkAddress]")]
     Address(String),
-}
-
-/// TLS 1.3 only, by ring, with our certificate, believing one authority, on any day ([`AnyDay`]).
-///
-/// # Errors
-/// See [`Unready`].
-pub fn tls(identity: &Identity) -> Result<Arc<ClientConfig>, Unready> {
-    tls_by(identity, Arc::new(DefaultTimeProvider))
-}
-
-/// The same by another clock.
-///
-/// # Errors
-/// See [`Unready`].
-pub fn tls_by(identity: &Identity, clock: Arc<dyn TimeProvider>) -> Result<Arc<ClientConfig>, Unready> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(&identity.ca)? {
-        roots.add(certificate)?;
-    }
-    let key = PrivateKeyDer::from_pem_file(&identity.key).map_err(|e| pem(&identity.key, &e))?;
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
-        AnyDay::new(roots, Arc::clone(&provider)).map_err(|e| Unready::Pem { path: identity.ca.clone(), why: e.to_string() })?;
-    let config = ClientConfig::builder_with_details(provider, clock)
-        .with_protocol_versions(&[&rustls::version::TLS13])?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_client_auth_cert(certificates(&identity.cert)?, key)?;
-    Ok(Arc::new(config))
 }
 
 /// The options of a client: a session that survives cuts of the network, and bounds on what may come.
@@ -133,17 +78,4 @@ async fn connect(address: String) -> std::io::Result<TcpStream> {
         }
     }
     Err(last)
-}
-
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Unready> {
-    let read: Result<Vec<_>, _> = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    let list = read.map_err(|e| pem(path, &e))?;
-    if list.is_empty() {
-        return Err(Unready::Pem { path: path.to_owned(), why: "holds no certificate".to_owned() });
-    }
-    Ok(list)
-}
-
-fn pem(path: &Path, why: &rustls::pki_types::pem::Error) -> Unready {
-    Unready::Pem { path: path.to_owned(), why: why.to_string() }
 }

@@ -7,7 +7,6 @@ pub mod adapter;
 pub mod backoff;
 pub mod broker;
 pub mod courier;
-pub mod dates;
 pub mod direct;
 pub mod message;
 pub mod outbox;

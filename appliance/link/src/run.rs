@@ -53,6 +53,9 @@ pub enum Ended {
     /// No identity, or no address.
     #[error(transparent)]
     Broker(#[from] broker::Unready),
+    /// Our certificate, or whom we believe.
+    #[error(transparent)]
+    Identity(#[from] parloir_tls::Unready),
     /// The bus, which is the box itself.
     #[error("system bus: {0}: is it running, and may this user use it? [org.parloir.Error.NoBus]")]
     Bus(#[from] zbus::Error),

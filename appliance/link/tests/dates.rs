@@ -2,8 +2,8 @@
 
 mod world;
 
-use parloir_link::dates::AnyDay;
 use parloir_link::{broker, broker::options};
+use parloir_tls::dates::AnyDay;
 use rcgen::{CertificateParams, date_time_ymd};
 use rumqttc::AsyncClient;
 use rustls::client::danger::ServerCertVerifier as _;

@@ -13,7 +13,7 @@ use parloir_shell::journal::{is_code, message_id};
 const FILE: &str = "systemd/catalog/parloir.catalog";
 
 /// Rooms whose messages reach the box's journal.
-const ROOMS: &[&str] = &["arbiter", "bus", "call", "frames", "kms", "link", "pass", "peers", "seal", "shell", "still"];
+const ROOMS: &[&str] = &["arbiter", "bus", "call", "frames", "kms", "link", "pass", "peers", "seal", "shell", "still", "tls", "updater"];
 
 /// Codes that stand in a message only; the message says what happened. Those of core, seal and peers have a table of their own.
 const SAID: &[(&str, &str)] = &[

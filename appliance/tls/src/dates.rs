@@ -1,6 +1,6 @@
-//! Owns: how the broker's certificate is judged by a box that does not know what day it is: everything but its dates.
+//! Owns: how a server's certificate is judged by a box that does not know what day it is: everything but its dates.
 //! Never: another authority, another name, a signature that does not fit; those stay as rustls judges them.
-//! Called by: [`crate::broker`].
+//! Called by: [`crate::client`].
 //!
 //! A box without a battery begins in 1970; the facility's time statement comes over the very connection that a wrong clock would refuse
 //! (docs/adr/0011-a-time-for-tls.md). Certificates are judged at an instant at which all of the chain was good; without one the chain is refused.
@@ -60,7 +60,7 @@ impl ServerCertVerifier for AnyDay {
         }
         if let (Ok(_), Some(at)) = (&verdict, at) {
             let days = Duration::from_secs(at.as_secs().abs_diff(now.as_secs())).as_secs() / 86_400;
-            tracing::info!(days, "by this clock the broker's certificate is out of date; dates are not judged here");
+            tracing::info!(days, "by this clock the server's certificate is out of date; dates are not judged here");
         }
         verdict
     }
