@@ -12,8 +12,10 @@ packages_run=(mosquitto coturn dbus-daemon uidmap gstreamer1.0-tools gstreamer1.
   gstreamer1.0-plugins-bad gstreamer1.0-nice fonts-dejavu-core)
 packages_visitor=(chromium chromium-driver)
 packages_image=(mmdebstrap debian-archive-keyring util-linux)
+packages_update=(rauc squashfs-tools openssl) # bundles, made and verified
 packages_fuzz=(g++) # libFuzzer itself is C++
-packages_test=(iproute2 nftables shellcheck binutils strace xvfb xauth xdotool imagemagick dbus-bin libfaketime)
+packages_test=(iproute2 nftables shellcheck binutils strace xvfb xauth xdotool imagemagick dbus-bin libfaketime
+  "${packages_update[@]}" softhsm2 opensc libengine-pkcs11-openssl)
 
 # help FILE: the comment block at the top of a script is its help.
 help() {

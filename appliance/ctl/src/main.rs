@@ -10,6 +10,7 @@ mod inspect;
 mod lint;
 mod receipt;
 mod schema;
+mod update;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,8 @@ enum Command {
     #[command(subcommand)]
     Receipt(receipt::Command),
     Schema(schema::Args),
+    #[command(subcommand)]
+    Update(update::Command),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::LintPolicy(args) => lint::run(&args),
         Command::Receipt(receipt::Command::Verify(args)) => receipt::run(&args),
         Command::Schema(args) => schema::run(&args),
+        Command::Update(command) => update::run(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -30,6 +30,16 @@ data_tree() {
     "$(cat "$box/box/device.id")" "$(cat "$box/box/site.id")" "$broker" >"$dir/box.env")
 }
 
+# efi_image UKI FILE: the file system of an EFI partition with this boot image, no larger than it must be. The same bytes for the same image.
+efi_image() {
+  local mib=$(($(stat -c %s "$1") / 1048576 + 2))
+  [ $mib -le "$efi_mib" ] || { echo "$1 has outgrown its partition of $efi_mib MiB: raise efi_mib in $recipe/disk.sh" >&2; exit 1; }
+  truncate -s "${mib}M" "$2"
+  in_tools mkfs.vfat --invariant -n EFI "$2" >/dev/null
+  in_tools mmd -i "$2" ::EFI ::EFI/BOOT
+  in_tools mcopy -i "$2" "$1" ::EFI/BOOT/BOOTX64.EFI
+}
+
 # disk BOX UKI BROKER FILE
 disk() {
   local box=$1 uki=$2 broker=$3 file=$4 at=1 name size type from parts
@@ -42,10 +52,7 @@ disk() {
   trap "rm -rf '$parts'" EXIT
   data_tree "$box" "$broker" "$parts/tree"
   in_tools mke2fs -q -t ext4 -L data -E root_owner=0:0 -d "$parts/tree" "$parts/data" "${data_mib}M"
-  truncate -s "${efi_mib}M" "$parts/efi"
-  in_tools mkfs.vfat -n EFI "$parts/efi" >/dev/null
-  in_tools mmd -i "$parts/efi" ::EFI ::EFI/BOOT
-  in_tools mcopy -i "$parts/efi" "$out/$uki.efi" ::EFI/BOOT/BOOTX64.EFI
+  efi_image "$out/$uki.efi" "$parts/efi"
   truncate -s $((2 * efi_mib + 2 * root_mib + data_mib + 2))M "$parts/disk"
   {
     echo label: gpt
