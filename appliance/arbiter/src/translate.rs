@@ -36,6 +36,7 @@ pub fn from_gate(message: &FromGate) -> Option<GateFact> {
 fn stroke(press: &KeyPress) -> Stroke {
     match (press.motion, press.key) {
         (Motion::Down, Key::Ok) => Stroke::OkDown,
+        (Motion::Down, Key::Back) => Stroke::BackDown,
         (Motion::Down, _) => Stroke::OtherDown,
         (Motion::Up | Motion::Repeat, _) => Stroke::NotDown,
     }

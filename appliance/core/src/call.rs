@@ -3,6 +3,7 @@
 //! Called by: edges (one `next` per cause), tables (prints it), invariants.
 
 use crate::refusal::{Code, EndReason};
+use crate::time::END_KEY_MS;
 use crate::visit::Visit;
 use parloir_pass::{Ask, Bytes32, Class, ClassRule, Id, Media, Ring};
 
@@ -91,7 +92,7 @@ named! {
         RegrantUnfit,
         /// A deny that names this ring, ask, grant, contact, person or box.
         DenyHits,
-        /// The person ends it, or declines.
+        /// The person ends it, or declines; or the end key went down 1 s ago and the screen did not say so.
         EndPressed,
         /// Both ends decode.
         BothDecode,
@@ -226,6 +227,19 @@ impl Call {
             Self::Idle | Self::Ringing(_) | Self::Asking(_) | Self::Closing(_) => None,
         }
     }
+    /// Whether the end key went down, in every state in which it always means the end.
+    pub(crate) fn end_key(&self) -> EndKey {
+        match self {
+            Self::Asking(asking) => asking.end_key,
+            other => other.visit().map_or(EndKey::Untouched, |visit| visit.end_key),
+        }
+    }
+    pub(crate) fn end_key_mut(&mut self) -> Option<&mut EndKey> {
+        match self {
+            Self::Asking(asking) => Some(&mut asking.end_key),
+            other => other.visit_mut().map(|visit| &mut visit.end_key),
+        }
+    }
     /// What is wanted, in every state that has a call.
     pub(crate) fn want(&self) -> Option<&Want> {
         match self {
@@ -284,6 +298,29 @@ pub(crate) struct Asking {
     pub want: Want,
     pub stage: Stage,
     pub until: u64,
+    pub end_key: EndKey,
+}
+
+/// Whether the end key went down in this call. The screen ends it; a screen that hangs or lies does not keep it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EndKey {
+    Untouched,
+    Pressed { until: u64 },
+}
+
+impl EndKey {
+    /// The first press counts: whoever presses again and again does not wait longer.
+    pub(crate) fn press(&mut self, now: u64) {
+        if *self == Self::Untouched {
+            *self = Self::Pressed { until: now.saturating_add(END_KEY_MS) };
+        }
+    }
+    pub(crate) fn until(self) -> Option<u64> {
+        match self {
+            Self::Untouched => None,
+            Self::Pressed { until } => Some(until),
+        }
+    }
 }
 
 /// How far the asking is.

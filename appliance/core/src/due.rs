@@ -18,6 +18,7 @@ enum Due {
     Slot,
     Beat,
     Seat,
+    EndKey,
     Silence(usize),
     Process,
     Again,
@@ -43,7 +44,8 @@ impl Visit {
             Pending::Nothing => None,
             Pending::Asked { until, .. } => Some((*until, Due::Again)),
         };
-        let sometimes = [slot, seat, silence, process, again].into_iter().flatten();
+        let end_key = self.end_key.until().map(|at| (at, Due::EndKey));
+        let sometimes = [slot, seat, end_key, silence, process, again].into_iter().flatten();
         always.into_iter().chain(sometimes).min().unwrap_or((self.lease_until, Due::Lease))
     }
 }
@@ -53,7 +55,10 @@ impl Call {
         match self {
             Self::Idle => None,
             Self::Ringing(ringing) => Some((ringing.until, Due::Own)),
-            Self::Asking(asking) => Some((asking.until, Due::Own)),
+            Self::Asking(asking) => {
+                let end_key = asking.end_key.until().map(|at| (at, Due::EndKey));
+                end_key.into_iter().chain([(asking.until, Due::Own)]).min()
+            }
             Self::Joining(visit) => Some(visit.next_due().min((visit.join_until, Due::Own))),
             Self::Live(visit) => Some(visit.next_due()),
             Self::Held(held) => Some(held.visit.next_due().min((held.until, Due::Own))),
@@ -97,6 +102,7 @@ impl Turn<'_> {
             Due::Slot => self.end(Cause::SlotOver, EndReason::SlotOver),
             Due::Beat => self.end(Cause::BeatMissing, EndReason::BeatMissing),
             Due::Seat => self.end(Cause::ScreenMissing, EndReason::ScreenGone),
+            Due::EndKey => self.end(Cause::EndPressed, EndReason::PersonEnded),
             Due::Silence(party) => {
                 let Some(visit) = self.state.call.visit_mut() else { return };
                 let weighed = visit.far_silent(party);

@@ -5,7 +5,7 @@
 //! Whatever the reason for leaving {Joining, Live, Held}, gate is told to close, the route is closed and the receipt follows.
 //! A crossing for which the data is missing is a defect of ours: it shuts everything.
 
-use crate::call::{self, Asking, Call, Came, Cause, Closing, Doors, Ending, Held, Kind, Ringing, Stage, Want, Why};
+use crate::call::{self, Asking, Call, Came, Cause, Closing, Doors, EndKey, Ending, Held, Kind, Ringing, Stage, Want, Why};
 use crate::camera::{self, Camera};
 use crate::effect::{Effect, Entry, ToCall, ToGate};
 use crate::event::ShutReason;
@@ -50,11 +50,13 @@ impl Turn<'_> {
                 Call::Idle
             }
             (Call::Idle | Call::Ringing(_), Kind::Asking, What::Want(want)) => {
-                let asking = Asking { want: *want, stage: Stage::Preparing, until: now.saturating_add(PREPARE_MS) };
-                Call::Asking(Box::new(asking))
+                let (stage, until) = (Stage::Preparing, now.saturating_add(PREPARE_MS));
+                Call::Asking(Box::new(Asking { want: *want, stage, until, end_key: EndKey::Untouched }))
             }
             (Call::Asking(asking), Kind::Joining, What::Admission(admission)) => match asking.stage {
-                Stage::Asked { ask, at } => Call::Joining(Box::new(Visit::admit(asking.want, ask, at, *admission, now))),
+                Stage::Asked { ask, at } => {
+                    Call::Joining(Box::new(Visit::admit(asking.want, ask, at, asking.end_key, *admission, now)))
+                }
                 Stage::Preparing | Stage::Certificate(_) | Stage::Process { .. } => {
                     self.closing(Came::Unasked(asking.want), Code::Internal.into())
                 }
@@ -274,7 +276,7 @@ mod tests {
             ring: None,
             wall_start: 0,
         };
-        state.call = Call::Asking(Box::new(Asking { want, stage: Stage::Preparing, until: 10_000 }));
+        state.call = Call::Asking(Box::new(Asking { want, stage: Stage::Preparing, until: 10_000, end_key: EndKey::Untouched }));
         state.camera = Camera::Leased(Leased { lease: LEASE, state: LeasedState::Ready });
         state
     }

@@ -319,6 +319,8 @@ pub struct Press {
 pub enum Stroke {
     /// OK went down: the only motion that is consent to a call.
     OkDown,
+    /// Back went down: the key that ends a call, whatever the screen makes of it.
+    BackDown,
     /// Another key went down.
     OtherDown,
     /// A release or an automatic repeat, of any key.

@@ -9,7 +9,7 @@ use crate::camera;
 use crate::effect::{Effect, Entry, ToGate};
 use crate::event::Event;
 use crate::state::{Clock, Screen, State};
-use crate::time::{CLOSING_MS, HELD_MS, RING_MS};
+use crate::time::{CLOSING_MS, END_KEY_MS, HELD_MS, RING_MS};
 use crate::turn::focus_is_screens;
 use crate::visit::Seat;
 use parloir_pass::Id;
@@ -85,6 +85,8 @@ fn doors(state: &State) -> Result<(), &'static str> {
 fn deadlines(state: &State) -> Result<(), &'static str> {
     must(state.call_deadline().is_some() == (state.call.kind() != Kind::Idle), "a state without a deadline, or Idle with one")?;
     must(state.call_deadline().is_none_or(|at| at > state.at), "an overdue deadline")?;
+    let end_key = state.call.end_key().until();
+    must(end_key.is_none_or(|at| at <= state.at + END_KEY_MS), "an end key that waits for longer than 1 s")?;
     match &state.call {
         Call::Held(held) => must(held.until <= state.at + HELD_MS, "held for longer than 60 s"),
         Call::Closing(closing) => must(closing.until <= state.at + CLOSING_MS, "closing for longer than 3 s"),

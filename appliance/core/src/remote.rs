@@ -163,7 +163,7 @@ impl Remote {
                 presses.push(fresh(true));
                 Cause::Pressed
             }
-            Stroke::OtherDown => {
+            Stroke::BackDown | Stroke::OtherDown => {
                 presses.push(fresh(false));
                 Cause::Pressed
             }

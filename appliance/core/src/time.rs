@@ -33,6 +33,8 @@ impl Wall {
 pub const NONCE_MS: u64 = 60_000;
 /// How long an OK press is consent.
 pub const CONSENT_MS: u64 = 1_000;
+/// How long the screen has to end a call after the end key went down, before the key ends it by itself.
+pub const END_KEY_MS: u64 = 1_000;
 /// How long certificate and call process may take before anything is asked.
 pub const PREPARE_MS: u64 = 10_000;
 /// How long after the grant both ends must decode.

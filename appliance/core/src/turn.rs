@@ -5,7 +5,7 @@
 use crate::call::{Call, Cause, Ending, Kind, Stage, Want};
 use crate::edges::What;
 use crate::effect::{Answer, Effect, Entry, ToCall};
-use crate::event::{Event, Fresh, Owner, Request};
+use crate::event::{Event, Fresh, Owner, Request, Stroke};
 use crate::refusal::{Code, EndReason, Refusal};
 use crate::remote::{self, Needs, Remote};
 use crate::state::{Last, Life, Screen, State};
@@ -279,8 +279,13 @@ impl Turn<'_> {
         }
     }
 
-    /// A routed key.
+    /// A key: to its holder, if there is one. The end key is counted here too, so that no screen that hangs or lies keeps a call.
     pub(crate) fn key(&mut self, press: crate::event::Press) {
+        if press.stroke == Stroke::BackDown
+            && let Some(end_key) = self.state.call.end_key_mut()
+        {
+            end_key.press(self.now);
+        }
         let (_, to) = self.state.remote.press(self.now, press.serial, press.stroke);
         if let Some(holder) = to {
             self.push(Effect::RouteKey { holder, serial: press.serial });

@@ -2,7 +2,7 @@
 //! Never: changes the machine's state or makes an effect; it answers what follows, the edges do it.
 //! Called by: facts (from call, visitors and the facility), again, due (deadlines), edges, receipt, project.
 
-use crate::call::Want;
+use crate::call::{EndKey, Want};
 use crate::fair::FairClock;
 use crate::time::{BEAT_SLACK_PERMILLE, JOIN_MS, NONCE_MS, RECORD_MS, RELAUNCHES, SCREEN_MS, SILENT_MS, STATEMENT_MS};
 use crate::view::Network;
@@ -62,6 +62,7 @@ pub(crate) struct Visit {
     pub network: Network,
     pub pictures: Pictures,
     pub seat: Seat,
+    pub end_key: EndKey,
     pub next_record: u64,
 }
 
@@ -190,7 +191,7 @@ pub(crate) enum Weighed {
 }
 
 impl Visit {
-    pub(crate) fn admit(want: Want, ask: Ask, asked_at: u64, admission: Admission, now: u64) -> Self {
+    pub(crate) fn admit(want: Want, ask: Ask, asked_at: u64, end_key: EndKey, admission: Admission, now: u64) -> Self {
         let Admission { grant, rule, lease_ms } = admission;
         let lets = Lets { camera: grant.media == Media::Video, microphone: true };
         Self {
@@ -225,6 +226,7 @@ impl Visit {
             network: Network::Unknown,
             pictures: Pictures::default(),
             seat: Seat::Taken,
+            end_key,
             next_record: now.saturating_add(RECORD_MS),
         }
     }

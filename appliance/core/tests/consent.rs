@@ -61,7 +61,7 @@ fn a_serial_is_good_for_a_second() {
 
 #[test]
 fn only_ok_going_down_is_consent() {
-    for stroke in [Stroke::OtherDown, Stroke::NotDown] {
+    for stroke in [Stroke::BackDown, Stroke::OtherDown, Stroke::NotDown] {
         let mut bed = Bed::new();
         bed.press(stroke);
         let effects = bed.place_with(screen(), ANA, true, 1);
@@ -155,4 +155,64 @@ fn a_voice_visit_has_no_camera_to_switch_on() {
     let (request, serial) = (bed.request(), bed.serial);
     let effects = bed.step(Event::Let { request, caller: screen(), camera: true, microphone: true, serial });
     assert_eq!(refused(&effects), Some(Code::MediaNotAllowed));
+}
+
+/// How it was broken: the screen's process was stopped in a visit; each press of Back waited in its socket, and camera and microphone
+/// stayed on until its watchdog ended it, 14 s in the emulated box. What holds: the end key counts where keys are routed.
+#[test]
+fn the_end_key_ends_a_call_that_the_screen_keeps() {
+    let ways: [(&str, fn(&mut Bed)); 6] = [
+        ("preparing", |bed| drop(bed.place())),
+        ("asked", |bed| drop(bed.ask())),
+        ("opening", |bed| drop(bed.granted())),
+        ("joining", Bed::joining),
+        ("live", Bed::live),
+        ("held", |bed| {
+            bed.live();
+            bed.own(false);
+        }),
+    ];
+    for (state, enter) in ways {
+        let mut bed = Bed::new();
+        enter(&mut bed);
+        let before = bed.state.call_kind();
+        bed.press(Stroke::BackDown);
+        bed.pass_in_silence(999);
+        assert_eq!(bed.state.call_kind(), before, "{state}: the screen has its second");
+        bed.press(Stroke::BackDown);
+        let effects = bed.pass_in_silence(1);
+        assert_eq!((closes(&effects), bed.state.call_kind()), (1, Kind::Closing), "{state}: the first press counts");
+        let said = |e: &Effect| matches!(e, Effect::Ledger(effect::Entry::Ended { reason: EndReason::PersonEnded, .. }));
+        assert_eq!(effects.iter().filter(|e| said(e)).count(), 1, "{state}: as by its person");
+    }
+}
+
+#[test]
+fn the_end_key_goes_on_counting_when_doors_open_meanwhile() {
+    let mut bed = Bed::new();
+    let ask = bed.ask();
+    bed.press(Stroke::BackDown);
+    bed.pass(500);
+    let (grant, ticket) = good_grant(&ask);
+    bed.grant_event(grant, ticket);
+    assert_eq!(bed.state.call_kind(), Kind::Joining);
+    let effects = bed.pass_in_silence(500);
+    assert_eq!((closes(&effects), bed.state.call_kind()), (1, Kind::Closing));
+}
+
+#[test]
+fn the_end_key_ends_no_other_call_and_no_other_key_ends_one() {
+    let mut bed = Bed::new();
+    bed.live();
+    bed.press(Stroke::BackDown);
+    bed.end();
+    bed.shut();
+    bed.far_with(|s| s.last = true);
+    assert_eq!(bed.state.call_kind(), Kind::Idle, "within the second");
+    bed.press(Stroke::BackDown);
+    bed.live();
+    bed.press(Stroke::OtherDown);
+    bed.press(Stroke::NotDown);
+    bed.good_visit(2_000);
+    assert_eq!(bed.state.call_kind(), Kind::Live, "neither the last call's press, nor one at home, nor another key");
 }

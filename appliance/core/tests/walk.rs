@@ -5,7 +5,7 @@
 //! After each step: every invariant (in `State::step`, debug builds), the twin's doors, lease and fair clock, and the deadline.
 //! What it guards, tried by taking the code out: `Gate Close` on leaving (doors), the lease's and the slot's deadline (over), the cut
 //! back of a late stop (fair clock), the silence after 3 s (both_decode), the used-up serial (serials), the single-use nonce (nonces),
-//! the 0.7 s after a ring (newer), the slot of a regrant (extends), the cap of a beat (over).
+//! the 0.7 s after a ring (newer), the slot of a regrant (extends), the cap of a beat (over), the end key (over).
 #![allow(clippy::disallowed_methods, reason = "a test may read its surroundings; the core may not")]
 
 mod bed;

@@ -35,7 +35,7 @@ const STATES: [(&str, Enter); 7] = [
     }),
 ];
 
-const LOSSES: [(&str, Lose); 9] = [
+const LOSSES: [(&str, Lose); 10] = [
     ("gate gone, or silent for 2 s", |bed| bed.gate(GateFact::Gone)),
     ("arbiter started again", started_again),
     ("arbiter told to stop", |bed| bed.step(Event::Stopping)),
@@ -48,6 +48,11 @@ const LOSSES: [(&str, Lose); 9] = [
     ("screen gone for good", |bed| {
         let mut effects = bed.step(Event::OwnerGone { owner: screen() });
         effects.extend(statements_for(bed, 5));
+        effects
+    }),
+    ("screen hangs or lies, the end key pressed", |bed| {
+        let mut effects = bed.press(Stroke::BackDown);
+        effects.extend(statements_for(bed, 1));
         effects
     }),
     ("link gone, or the broker", |bed| bed.step(Event::Online { up: false, fresh: SITE })),

@@ -14,6 +14,9 @@ use parloir_pass::{Bytes32, Grant, Id, Media};
 pub struct Twin {
     trusted: bool,
     asked_again: u64,
+    /// The call that gate was told of last, and when the end key went down first in it.
+    prepared: Option<Id>,
+    end_key: Option<u64>,
     visit: Option<Visit>,
 }
 
@@ -75,7 +78,13 @@ impl Twin {
         for effect in effects {
             match effect {
                 Effect::Gate(ToGate::Open { lease, .. }) => self.open(now, *lease, event),
-                Effect::Gate(ToGate::Close { lease }) if self.lease() == Some(*lease) => self.visit = None,
+                Effect::Gate(ToGate::Prepare { lease, .. }) => (self.prepared, self.end_key) = (Some(*lease), None),
+                Effect::Gate(ToGate::Close { lease }) => {
+                    self.visit = self.visit.take().filter(|visit| visit.lease != *lease);
+                    if self.prepared == Some(*lease) {
+                        (self.prepared, self.end_key) = (None, None);
+                    }
+                }
                 Effect::SendAsk(ask) if ask.regrant.is_some() => self.asked_again = now,
                 Effect::Ledger(Entry::Regranted { call, .. }) => self.regrant(now, *call, event),
                 Effect::SendToCall { message: ToCall::Plan { .. }, .. } => {
@@ -144,6 +153,9 @@ impl Twin {
 
     /// What was said.
     pub fn hear(&mut self, now: u64, event: &Event) {
+        if let (Event::Gate(GateFact::Key(Press { stroke: Stroke::BackDown, .. })), Some(_)) = (event, self.prepared) {
+            self.end_key.get_or_insert(now);
+        }
         let Some(visit) = &mut self.visit else { return };
         if let Process::Runs(heard) = visit.process
             && now >= heard + SILENCE
@@ -201,6 +213,7 @@ impl Twin {
         let visit = self.visit.as_ref()?;
         let reasons = [
             (now >= visit.lease_until, "lease over"),
+            (self.end_key.is_some_and(|at| now >= at + 1000), "the end key went down"),
             (visit.both(now) >= visit.slot_ms, "slot over"),
             (now >= visit.renewed_until() + visit.patience_ms, "beats missing"),
         ];

@@ -22,7 +22,7 @@ impl World {
             6 => Event::Gate(GateFact::Prepared { lease: call, nonce: dice.id() }),
             7 => Event::Gate(GateFact::Shut { lease: call, reason: any(dice, &SHUTS), took_ms: 3 }),
             8 | 9 => Event::Gate(GateFact::Refused { lease: call, why: any(dice, &REFUSALS) }),
-            10 => self.key(any(dice, &[Stroke::OkDown, Stroke::OtherDown, Stroke::NotDown])),
+            10 => self.key(any(dice, &[Stroke::OkDown, Stroke::BackDown, Stroke::OtherDown, Stroke::NotDown])),
             11 => self.stale_place(dice, caller),
             12 => Event::End { request, caller },
             13 => Event::Let { request, caller, camera: dice.one_in(2), microphone: dice.one_in(2), serial: self.serial },

@@ -248,6 +248,7 @@ impl World {
             return Event::Gate(GateFact::Prepared { lease, nonce: dice.id() });
         }
         match &self.ask {
+            _ if dice.one_in(40) => self.key(Stroke::BackDown),
             Some(_) if dice.one_in(20) => self.deny(dice),
             Some(ask) => good_answer(ask, dice),
             None => Event::Tick { fresh: dice.id() },
@@ -266,6 +267,9 @@ impl World {
         }
         if let (Some(ask), true) = (&self.again, dice.one_in(4)) {
             return self.another(&ask.clone(), dice);
+        }
+        if dice.one_in(400) {
+            return self.key(Stroke::BackDown);
         }
         let at_ms = self.now.saturating_sub(dice.roll(2500));
         match dice.roll(14) {

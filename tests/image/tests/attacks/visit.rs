@@ -14,8 +14,6 @@ use super::{As, Report, act, inventory};
 const STEP: Duration = Duration::from_secs(150);
 /// Unix time of a day in 2100.
 const IN_2100: i64 = 4_102_488_000;
-/// Between two presses of a person whom nobody answers.
-const AGAIN: Duration = Duration::from_secs(3);
 
 /// The course.
 ///
@@ -111,22 +109,18 @@ fn reach(scene: &Scene, probe: &Probe) -> Result<Value, Halt> {
     Ok(json!({ "reached": reached, "writes": writes, "sockets": sockets }))
 }
 
-/// The screen's process stands still; a person presses Back until the visit is over.
+/// The screen's process stands still; a person presses Back once.
 fn stopped_screen(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Value, Halt> {
     let ui = probe.process("parloir-ui.service")?;
     probe.signal(ui.pid, Signal::SIGSTOP)?;
     scene.play.idle(Duration::from_millis(500))?;
-    let (begun, mut presses) = (Instant::now(), 0);
-    let over = |scene: &Scene| scene.play.seen.end_reason.is_some();
-    while !over(scene) && begun.elapsed() < STEP {
-        press(probe, "esc")?;
-        presses += 1;
-        let _ = scene.until(machine, "the end", AGAIN, over);
-    }
+    press(probe, "esc")?;
+    let begun = Instant::now();
+    scene.until(machine, "the end", STEP, |scene| scene.play.seen.end_reason.is_some())?;
     let took = begun.elapsed().as_secs_f64();
     scene.until(machine, "the receipt", STEP, |scene| scene.play.seen.receipt.is_some())?;
     let lives = probe.processes()?.into_iter().any(|process| process.name == "parloir-call");
-    Ok(json!({ "presses": presses, "seconds": took, "reason": scene.play.seen.end_reason, "call_lives": lives }))
+    Ok(json!({ "seconds": took, "reason": scene.play.seen.end_reason, "call_lives": lives }))
 }
 
 /// After the end: nobody has the camera, its nodes are root's, the screen is back.

@@ -1,4 +1,4 @@
-//! Owns: rows in which the box itself is not well: camera, disk, clock.
+//! Owns: rows in which the box itself is not well: camera, disk, clock, a screen that hangs.
 //! Never: a fault that cannot be taken back; what would stay gets an appliance of its own.
 //! Called by: the list of rows.
 
@@ -9,10 +9,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use parloir_wire::keys::Key;
 
-use super::{On, Row, goes_on, refused, refused_at_home};
+use super::{On, Row, ends, goes_on, refused, refused_at_home};
 use crate::faults::rig::Rig;
-use crate::faults::verdict::Expect;
+use crate::faults::verdict::{Door, Expect, SHUT_LIMIT_MS};
 use crate::outside::FileId;
 use crate::play::{Halt, Play};
 use crate::walls::{RUN, bind, show};
@@ -29,6 +30,7 @@ pub const ROWS: &[Row] = &[
         on: On::Browser,
         ..row("camera-ends", "the camera's pictures end in a visit", camera_ends, goes_on(&["live", "held"], 20))
     },
+    row("end-key", "the screen hangs in a visit, and Back is pressed once", end_key, ended_without_a_screen()),
 ];
 
 /// Debian's package libfaketime, preloaded into the box's processes.
@@ -50,6 +52,19 @@ const fn own(
 /// The arbiter runs and says why it lets nobody call.
 const fn unstarted() -> Expect {
     Expect { restarts: &["arbiter"], within_s: 30, ..refused_at_home(&["Storage"]) }
+}
+
+/// The doors at once; the sentence when the screen's watchdog has brought the next one.
+const fn ended_without_a_screen() -> Expect {
+    Expect { restarts: &["ui"], ..ends(&["PersonEnded"], Door::Within(SHUT_LIMIT_MS), 30) }
+}
+
+fn end_key(rig: &mut Rig) -> Result<(), Halt> {
+    rig.joining()?;
+    rig.hurt("ui", Signal::SIGSTOP)?;
+    rig.fault();
+    rig.press(Key::Back);
+    Ok(())
 }
 
 fn granted_on_paper(rig: &mut Rig) -> Result<(), Halt> {
