@@ -1,0 +1,2 @@
+# The release's default has no AES-GCM.
+PACKAGECONFIG:append:parloir-box = " openssl"

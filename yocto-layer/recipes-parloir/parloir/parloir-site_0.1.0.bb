@@ -1,0 +1,24 @@
+# nooelint: oelint.var.mandatoryvar.SRC_URI
+SUMMARY = "The root keys that this image trusts"
+DESCRIPTION = "roots.bin of one site or country (parloirctl init), from outside: an image trusts one set of roots."
+HOMEPAGE = "https://parloir.example"
+BUGTRACKER = "https://parloir.example/issues"
+SECTION = "base"
+LICENSE = "Apache-2.0"
+LIC_FILES_CHKSUM = "file://${PARLOIR_TREE}/LICENSE-APACHE;md5=3b83ef96387f14655fc854ddc3c6bd57"
+
+inherit allarch features_check parloir-product
+
+REQUIRED_DISTRO_FEATURES = "parloir"
+
+PARLOIR_KEYS = "PARLOIR_ROOTS"
+do_configure[noexec] = "1"
+do_compile[noexec] = "1"
+do_install[prefuncs] += "parloir_require_keys"
+do_install[file-checksums] += "${@d.getVar('PARLOIR_ROOTS') + ':True' if d.getVar('PARLOIR_ROOTS') else ''}"
+
+do_install() {
+    install -D -m 0644 ${PARLOIR_ROOTS} ${D}${nonarch_libdir}/parloir/roots.bin
+}
+
+FILES:${PN} = "${nonarch_libdir}/parloir"
