@@ -108,6 +108,12 @@ fn ready(args: &Args) -> Result<(), Refused> {
         let next = "give another name: a bundle that was handed out is never changed";
         return Err(Fault::new(args.out.display(), "it is there already", next, "Exists"));
     }
+    for uri in [&args.key, &args.cert].into_iter().filter(|key| key.starts_with("pkcs11:")) {
+        // Not repeated: it is the secret.
+        if uri.contains("pin-value=") {
+            return Err(Fault::new("PKCS#11 URI", "a PIN on a command line is seen by others", "give --pin-file", "OpenKey"));
+        }
+    }
     if !args.key.starts_with("pkcs11:") {
         private(Path::new(&args.key))?;
     }

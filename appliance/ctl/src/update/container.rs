@@ -13,7 +13,6 @@ use super::refusal::{self, Refused};
 
 /// Longest signature that is read, bytes: a signature with its certificates and the manifest is a few thousand.
 const SIGNATURE_MAX: u64 = 1 << 20;
-const MAGIC: &[u8] = b"hsqs";
 
 /// RFC 5652: id-signedData, id-envelopedData.
 const SIGNED: &str = "1.2.840.113549.1.7.2";
@@ -56,14 +55,12 @@ impl Container {
         let unreadable = |e| refusal::file(path, &e);
         let file = File::open(path).map_err(unreadable)?;
         let size = file.metadata().map_err(unreadable)?.len();
-        let mut start = [0; 4];
         let mut end = [0; 8];
-        if size < 12 || file.read_exact_at(&mut start, 0).is_err() || start != *MAGIC {
-            return Err(refusal::damaged(path, "it does not begin as a bundle does"));
+        if size > 8 {
+            file.read_exact_at(&mut end, size - 8).map_err(unreadable)?;
         }
-        file.read_exact_at(&mut end, size - 8).map_err(unreadable)?;
         let length = u64::from_be_bytes(end);
-        if length == 0 || length > SIGNATURE_MAX || length > size - 12 {
+        if length == 0 || length > SIGNATURE_MAX || length > size - 8 {
             return Err(refusal::damaged(path, "it does not end as a bundle does: it is truncated or longer than it was"));
         }
         let content = size - 8 - length;
