@@ -3,6 +3,7 @@
 //! Called by: `parloir-facility`; the bench uses [`visitor`] to drive a real browser.
 #![forbid(unsafe_code)]
 
+pub mod ddi;
 pub mod desk;
 pub mod guest;
 pub mod limits;

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
+use parloir_facility::ddi::{self, orders::Order};
 use parloir_facility::desk::{Desk, Settings, Wrong};
 use parloir_facility::office::{Office, now, state_file};
 use parloir_facility::tamper::Tamper;
@@ -54,6 +55,12 @@ struct Cli {
     /// Take orders on stdin, one JSON object per line (docs/mqtt.md).
     #[arg(long)]
     console: bool,
+    /// Serve updates too (hawkBit's device interface, mutual TLS), at HOST:PORT.
+    #[arg(long, value_name = "HOST:PORT")]
+    updates: Option<String>,
+    /// How often the box shall ask for updates.
+    #[arg(long, default_value = "00:05:00", value_name = "HH:MM:SS", requires = "updates")]
+    updates_polling: String,
     /// Bench only: the console may send bytes of its own to the box.
     #[arg(long, requires = "console")]
     tamperable: bool,
@@ -86,6 +93,42 @@ fn orders(wanted: bool) -> mpsc::Receiver<String> {
     lines
 }
 
+/// The update server, if it is wanted; orders for it go to it, all others on.
+fn updates(cli: &Cli, site: &Site, mut lines: mpsc::Receiver<String>) -> Result<mpsc::Receiver<String>, Wrong> {
+    let Some(address) = &cli.updates else { return Ok(lines) };
+    let file = |name: &str| cli.dir.join(name);
+    let settings = ddi::Settings {
+        tenant: site.site.to_string(),
+        controller: site.device.to_string(),
+        cert: file("tls/https.pem"),
+        key: file("tls/https.key"),
+        clients: file("tls/updates-ca.pem"),
+        client: file("updater/box.pem"),
+        sleep: cli.updates_polling.clone(),
+        state: cli.state.as_ref().map(|dir| dir.join("updates.json")),
+    };
+    let listener = TcpListener::bind(address).map_err(|e| format!("updates {address}: {e}"))?;
+    let server = ddi::Server::start(listener, settings, print)?;
+    let (rest, others) = mpsc::channel(16);
+    tokio::spawn(async move {
+        // As long as the process: the console may be closed, boxes still come.
+        while let Some(line) = lines.recv().await {
+            match Order::read(&line) {
+                Some(Ok(order)) => server.order(order).await,
+                Some(Err(error)) => print(&serde_json::json!({"event": "console", "error": error})),
+                None => drop(rest.send(line).await),
+            }
+        }
+        std::future::pending::<()>().await;
+    });
+    Ok(others)
+}
+
+fn print(value: &serde_json::Value) {
+    // Whoever started us may have stopped listening; the visit goes on.
+    let _ = writeln!(std::io::stdout().lock(), "{value}");
+}
+
 /// What the process before this one wrote.
 fn kept(dir: &Path) -> Result<Option<Vec<u8>>, Wrong> {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).map_err(|e| format!("{}: {e}", dir.display()))?;
@@ -110,24 +153,21 @@ async fn run(cli: Cli) -> Result<(), Wrong> {
         tamperable: cli.tamperable,
     };
     let before = cli.state.as_deref().map_or(Ok(None), kept)?;
+    let console = updates(&cli, &site, orders(cli.console))?;
     let desk = Desk::new(site, settings, now(), before.as_deref())?;
 
     let file = |name: &str| cli.dir.join("tls").join(name);
     let identity = Identity { ca: file("ca.pem"), cert: file("facility.pem"), key: file("facility.key") };
     let options = broker::options("facility", &cli.broker, broker::tls(&identity)?)?;
-    let print = Box::new(|value: &serde_json::Value| {
-        // Whoever started us may have stopped listening; the visit goes on.
-        let _ = writeln!(std::io::stdout().lock(), "{value}");
-    });
     let state = cli.state.as_deref().map(state_file);
-    let (office, events) = Office::new(desk, topics, options, state, print);
+    let (office, events) = Office::new(desk, topics, options, state, Box::new(print));
 
     let listener = TcpListener::bind(&cli.https).map_err(|e| format!("https {}: {e}", cli.https))?;
     let base = format!("https://{}", listener.local_addr()?);
     let (to_office, pages) = mpsc::channel(256);
     let tls = web::tls(&file("https.pem"), &file("https.key"))?;
     tokio::select! {
-        ended = office.run(events, pages, orders(cli.console), &base) => ended,
+        ended = office.run(events, pages, console, &base) => ended,
         ended = web::serve(listener, tls, to_office) => ended,
     }
 }

@@ -273,7 +273,7 @@ impl Office {
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let fresh = path.with_extension("new");
     // Not a link that somebody else put there, and nobody else's to read.
     let _ = fs::remove_file(&fresh);
