@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Owns: what a product build refuses, as functions from values to lists of sentences.
 Never: reads the datastore, writes a file, ends a build: the class does.
-Called by: classes/parloir-product.bbclass, tests/layer."""
+Called by: classes/parloir_product.bbclass, tests/layer."""
 
 import os
 import re

@@ -2,7 +2,7 @@
 """Owns: what the finished root of a box is: what is taken away from it, and what is refused in it by the list of facts that every image
 keeps (systemd/facts.toml).
 Never: reads the datastore or a running system; every path is below the root that it is given.
-Called by: classes/parloir-root.bbclass, tests/layer."""
+Called by: classes/parloir_root.bbclass, tests/layer."""
 
 import os
 import re

@@ -6,7 +6,7 @@ BUGTRACKER = "https://parloir.example/issues"
 SECTION = "base"
 LICENSE = "Apache-2.0"
 
-inherit bundle features_check parloir-product
+inherit bundle features_check parloir_product
 
 REQUIRED_DISTRO_FEATURES = "parloir efi"
 

@@ -28,7 +28,6 @@ RDEPENDS:${PN}-base = "\
     base-passwd \
     dbus \
     e2fsprogs-e2fsck \
-    kernel \
     netbase \
     nftables \
     os-release \
@@ -36,7 +35,6 @@ RDEPENDS:${PN}-base = "\
     util-linux-fsck \
     util-linux-mount \
     v4l-utils \
-    ${MACHINE_ESSENTIAL_EXTRA_RDEPENDS} \
     ${PARLOIR_MACHINE_PACKAGES} \
 "
 
@@ -74,5 +72,6 @@ RDEPENDS:${PN}-update = "\
     rauc-service \
 "
 
-# What a board needs besides: drivers that are modules, firmware.
+# What a board needs besides: drivers that are modules, firmware. Drivers in the kernel image need nothing here, and the kernel itself is in the boot partition.
 PARLOIR_MACHINE_PACKAGES ?= ""
+PARLOIR_MACHINE_PACKAGES:qemux86-64 = "kernel-module-snd-aloop kernel-module-vivid"

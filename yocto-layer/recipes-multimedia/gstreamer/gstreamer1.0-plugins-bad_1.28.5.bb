@@ -1,3 +1,4 @@
+# nooelint: oelint.var.mandatoryvar,oelint.var.suggestedvar
 require recipes-multimedia/gstreamer/gstreamer1.0-plugins-bad_1.28.2.bb
 require parloir-gstreamer.inc
 

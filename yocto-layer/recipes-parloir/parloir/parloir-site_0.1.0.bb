@@ -7,7 +7,7 @@ SECTION = "base"
 LICENSE = "Apache-2.0"
 LIC_FILES_CHKSUM = "file://${PARLOIR_TREE}/LICENSE-APACHE;md5=3b83ef96387f14655fc854ddc3c6bd57"
 
-inherit allarch features_check parloir-product
+inherit allarch features_check parloir_product
 
 REQUIRED_DISTRO_FEATURES = "parloir"
 

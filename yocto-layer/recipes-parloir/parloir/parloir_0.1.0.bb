@@ -1,14 +1,32 @@
 SUMMARY = "Parloir's processes, units, users and policies"
+SUMMARY:${PN}-arbiter = "Parloir: the process that decides"
+SUMMARY:${PN}-call = "Parloir: the media of one visit"
+SUMMARY:${PN}-gate = "Parloir: the doors"
+SUMMARY:${PN}-link = "Parloir: the way to the facility"
+SUMMARY:${PN}-peers = "Parloir: the firewall's sets"
+SUMMARY:${PN}-still = "Parloir: a picture without a program"
+SUMMARY:${PN}-ui = "Parloir: the screen"
+SUMMARY:${PN}-updater = "Parloir: updates"
+SUMMARY:${PN}-common = "Parloir: users, policies, firewall, units of no single process"
 DESCRIPTION = "The workspace is compiled once and split into a package per process. Units, users, bus policies, firewall and the rest come \
 from the tree's systemd/, as they are: the reference image installs the same files."
+LICENSE:${PN}-arbiter = "Apache-2.0"
+LICENSE:${PN}-call = "Apache-2.0"
+LICENSE:${PN}-gate = "Apache-2.0"
+LICENSE:${PN}-link = "Apache-2.0"
+LICENSE:${PN}-peers = "Apache-2.0"
+LICENSE:${PN}-still = "Apache-2.0"
+LICENSE:${PN}-ui = "GPL-3.0-only"
+LICENSE:${PN}-updater = "Apache-2.0"
+LICENSE:${PN}-common = "Apache-2.0"
 
 require parloir.inc
 
-inherit systemd useradd parloir-product
+inherit systemd useradd parloir_product
 
 REQUIRED_DISTRO_FEATURES = "parloir systemd"
 
-DEPENDS = "\
+DEPENDS += "\
     fontconfig \
     glib-2.0 \
     gstreamer1.0 \
@@ -34,15 +52,15 @@ CARGO_BUILD_FLAGS += "\
 USERADD_PACKAGES = "${PN}-common"
 GROUPADD_PARAM:${PN}-common = "--system parloir-screen"
 USERADD_PARAM:${PN}-common = "\
-    --system --no-create-home --home-dir / --shell /usr/sbin/nologin --user-group parloir-arbiter; \
-    --system --no-create-home --home-dir / --shell /usr/sbin/nologin --user-group parloir-call; \
-    --system --no-create-home --home-dir / --shell /usr/sbin/nologin --user-group parloir-cec; \
-    --system --no-create-home --home-dir / --shell /usr/sbin/nologin --user-group parloir-gate; \
-    --system --no-create-home --home-dir / --shell /usr/sbin/nologin --user-group parloir-link; \
-    --system --no-create-home --home-dir / --shell /usr/sbin/nologin --user-group parloir-peers; \
-    --system --no-create-home --home-dir / --shell /usr/sbin/nologin --user-group parloir-still; \
-    --system --no-create-home --home-dir / --shell /usr/sbin/nologin --user-group parloir-ui; \
-    --system --no-create-home --home-dir / --shell /usr/sbin/nologin --user-group parloir-updater; \
+    --system --no-create-home --home-dir / --shell ${sbindir}/nologin --user-group parloir-arbiter; \
+    --system --no-create-home --home-dir / --shell ${sbindir}/nologin --user-group parloir-call; \
+    --system --no-create-home --home-dir / --shell ${sbindir}/nologin --user-group parloir-cec; \
+    --system --no-create-home --home-dir / --shell ${sbindir}/nologin --user-group parloir-gate; \
+    --system --no-create-home --home-dir / --shell ${sbindir}/nologin --user-group parloir-link; \
+    --system --no-create-home --home-dir / --shell ${sbindir}/nologin --user-group parloir-peers; \
+    --system --no-create-home --home-dir / --shell ${sbindir}/nologin --user-group parloir-still; \
+    --system --no-create-home --home-dir / --shell ${sbindir}/nologin --user-group parloir-ui; \
+    --system --no-create-home --home-dir / --shell ${sbindir}/nologin --user-group parloir-updater; \
 "
 
 # Every unit of ours is started by parloir.target or by the preset in systemd/preset, nothing by itself.
@@ -99,48 +117,14 @@ PACKAGES = "\
 "
 PACKAGE_BEFORE_PN = ""
 
-SUMMARY:${PN}-arbiter = "Parloir: the process that decides"
-LICENSE:${PN}-arbiter = "Apache-2.0"
 FILES:${PN}-arbiter = "${libexecdir}/parloir/parloir-arbiter ${systemd_system_unitdir}/parloir-arbiter.service"
-RDEPENDS:${PN}-arbiter = "${PN}-common"
-
-SUMMARY:${PN}-call = "Parloir: the media of one visit"
-LICENSE:${PN}-call = "Apache-2.0"
 FILES:${PN}-call = "${libexecdir}/parloir/parloir-call ${systemd_system_unitdir}/parloir-call.slice ${systemd_system_unitdir}/parloir-call.socket ${systemd_system_unitdir}/parloir-call@.service"
-RDEPENDS:${PN}-call = "${PN}-common"
-
-SUMMARY:${PN}-gate = "Parloir: the doors"
-LICENSE:${PN}-gate = "Apache-2.0"
 FILES:${PN}-gate = "${libexecdir}/parloir/parloir-gate ${systemd_system_unitdir}/parloir-gate.service"
-RDEPENDS:${PN}-gate = "${PN}-common"
-
-SUMMARY:${PN}-link = "Parloir: the way to the facility"
-LICENSE:${PN}-link = "Apache-2.0"
 FILES:${PN}-link = "${libexecdir}/parloir/parloir-link ${systemd_system_unitdir}/parloir-link.service"
-RDEPENDS:${PN}-link = "${PN}-common"
-
-SUMMARY:${PN}-peers = "Parloir: the firewall's sets"
-LICENSE:${PN}-peers = "Apache-2.0"
 FILES:${PN}-peers = "${libexecdir}/parloir/parloir-peers ${systemd_system_unitdir}/parloir-peers.service"
-RDEPENDS:${PN}-peers = "${PN}-common"
-
-SUMMARY:${PN}-still = "Parloir: a picture without a program"
-LICENSE:${PN}-still = "Apache-2.0"
 FILES:${PN}-still = "${libexecdir}/parloir/parloir-still ${systemd_system_unitdir}/parloir-still.service"
-RDEPENDS:${PN}-still = "${PN}-common"
-
-SUMMARY:${PN}-ui = "Parloir: the screen"
-LICENSE:${PN}-ui = "GPL-3.0-only"
 FILES:${PN}-ui = "${libexecdir}/parloir/parloir-ui ${systemd_system_unitdir}/parloir-ui.service"
-RDEPENDS:${PN}-ui = "${PN}-common"
-
-SUMMARY:${PN}-updater = "Parloir: updates"
-LICENSE:${PN}-updater = "Apache-2.0"
 FILES:${PN}-updater = "${libexecdir}/parloir/parloir-updater ${systemd_system_unitdir}/parloir-updater.service"
-RDEPENDS:${PN}-updater = "${PN}-common"
-
-SUMMARY:${PN}-common = "Parloir: users, policies, firewall, and the units that belong to no single process"
-LICENSE:${PN}-common = "Apache-2.0"
 FILES:${PN}-common = "\
     ${nonarch_base_libdir}/udev/rules.d \
     ${nonarch_libdir}/modules-load.d \
@@ -152,10 +136,18 @@ FILES:${PN}-common = "\
     ${sysconfdir}/systemd \
     ${datadir}/dbus-1 \
 "
-RDEPENDS:${PN}-common = "nftables v4l-utils"
-
 FILES:${PN} = ""
 ALLOW_EMPTY:${PN} = "1"
+
+RDEPENDS:${PN}-arbiter = "${PN}-common"
+RDEPENDS:${PN}-call = "${PN}-common"
+RDEPENDS:${PN}-gate = "${PN}-common"
+RDEPENDS:${PN}-link = "${PN}-common"
+RDEPENDS:${PN}-peers = "${PN}-common"
+RDEPENDS:${PN}-still = "${PN}-common"
+RDEPENDS:${PN}-ui = "${PN}-common"
+RDEPENDS:${PN}-updater = "${PN}-common"
+RDEPENDS:${PN}-common = "nftables v4l-utils"
 RDEPENDS:${PN} = "\
     ${PN}-arbiter \
     ${PN}-call \

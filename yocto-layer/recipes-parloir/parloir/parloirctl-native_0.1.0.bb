@@ -3,7 +3,9 @@ DESCRIPTION = "Renders a board's description into what the units read."
 
 require parloir.inc
 
-inherit native
+# Behind it the required file inherits nothing more.
+# nooelint: oelint.var.inheritlast.native
+inherit_defer native
 
 REQUIRED_DISTRO_FEATURES = "parloir"
 

@@ -1,0 +1,2 @@
+# Without gst-launch, which can write what it is given into a file.
+PACKAGECONFIG:parloir-box = "debug"
