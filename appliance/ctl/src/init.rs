@@ -13,7 +13,8 @@ use crate::Fault;
 /// Make the keys, documents and certificates of a new site with one box.
 ///
 /// Under DIR: roots/ (root secrets; keep them offline), site/ (the facility's keys and documents), box/ (the box's keys, device.id, site.id),
-/// tls/ (a private CA, and certificates for broker, https, box and facility), roots.bin (public root keys for the image).
+/// tls/ (a private CA, and certificates for broker, https, box and facility; updates-ca: who signs the boxes' certificates for updates),
+/// updater/ (what the box's updater has, as keys/updater on the box), roots.bin (public root keys for the image).
 /// Secret files are 0600. A key is never overwritten.
 #[derive(clap::Args)]
 pub struct Args {

@@ -64,7 +64,7 @@ impl Default for Family {
     }
 }
 
-/// Makes the whole tree under `dir`: `roots/`, `site/`, `box/`, `tls/`, `roots.bin`. Secret files are 0600.
+/// Makes the whole tree under `dir`: `roots/`, `site/`, `box/`, `tls/`, `updater/`, `roots.bin`. Secret files are 0600.
 ///
 /// # Errors
 /// `File` when a key is there already; a broken rule; a policy that the linter refuses.
@@ -76,7 +76,7 @@ pub fn provision(dir: &Path, options: &Options) -> Result<Site, Fault> {
     refuse_bad(&policy)?;
     let person = person(site_id, device, options)?;
 
-    for (name, mode) in [("", 0o755), ("roots", 0o700), ("site", 0o755), ("box", 0o755), ("tls", 0o755)] {
+    for (name, mode) in [("", 0o755), ("roots", 0o700), ("site", 0o755), ("box", 0o755), ("tls", 0o755), ("updater", 0o755)] {
         let path = dir.join(name);
         let made = DirBuilder::new().recursive(true).mode(mode).create(&path);
         made.map_err(|e| Fault::file(&path, e, "choose a directory that can be made"))?;
@@ -85,6 +85,7 @@ pub fn provision(dir: &Path, options: &Options) -> Result<Site, Fault> {
     write_box(dir, site_id, device)?;
     write_site(dir, site_id, &roots, &policy, &person, options)?;
     tls::write_all(&dir.join("tls"), &device, &options.names, options.now)?;
+    tls::write_updater(&dir.join("tls"), &dir.join("updater"), &device, options.now)?;
     Site::load(dir)
 }
 

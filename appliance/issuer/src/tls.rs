@@ -21,14 +21,7 @@ const DAYS: i64 = 825;
 /// # Errors
 /// `File`, `Certificate`.
 pub fn write_all(dir: &Path, device: &Id, names: &[String], now: i64) -> Result<(), Fault> {
-    let mut ca = params("Parloir site CA", &[], now)?;
-    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    let key = new_key()?;
-    let certificate = ca.self_signed(&key).map_err(fault)?;
-    write_pair(dir, "ca", &certificate.pem(), &key)?;
-    let issuer = Issuer::new(ca, key);
-
+    let issuer = authority(dir, "ca", "Parloir site CA", now)?;
     let mut served: Vec<String> = ["127.0.0.1", "::1", "localhost"].map(str::to_owned).to_vec();
     served.extend_from_slice(names);
     let ends: [(&str, String, &[String], Usage); 4] = [
@@ -38,15 +31,50 @@ pub fn write_all(dir: &Path, device: &Id, names: &[String], now: i64) -> Result<
         ("facility", "facility".to_owned(), &[], Usage::ClientAuth),
     ];
     for (file, common_name, hosts, usage) in ends {
-        let mut end = params(&common_name, hosts, now)?;
-        end.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        end.extended_key_usages = vec![usage];
-        end.use_authority_key_identifier_extension = true;
-        let key = new_key()?;
-        let certificate = end.signed_by(&key, &issuer).map_err(fault)?;
-        write_pair(dir, file, &certificate.pem(), &key)?;
+        write_end(dir, file, params(&common_name, hosts, now)?, usage, &issuer)?;
     }
     Ok(())
+}
+
+/// Writes what the box's updater has under `updater/` (`ca.pem`: who signs the update server's certificate; `box.pem`, `box.key`), and
+/// `tls/updates-ca`: the authority of updaters' certificates, which the update server alone believes. The broker knows a box by its common
+/// name, so a certificate of that name from the site's own authority would be the box there too.
+///
+/// # Errors
+/// `File`, `Certificate`.
+pub fn write_updater(tls: &Path, updater: &Path, device: &Id, now: i64) -> Result<(), Fault> {
+    let issuer = authority(tls, "updates-ca", "Parloir updates CA", now)?;
+    let mut end = params(&device.to_string(), &[], now)?;
+    end.distinguished_name.push(DnType::OrganizationalUnitName, "updates");
+    write_end(updater, "box", end, Usage::ClientAuth, &issuer)?;
+    let from = tls.join("ca.pem");
+    let text = std::fs::read_to_string(&from).map_err(|e| Fault::file(&from, e, "it was written a moment ago"))?;
+    files::write(&updater.join("ca.pem"), text)
+}
+
+fn authority(dir: &Path, file: &str, name: &str, now: i64) -> Result<Issuer<'static, KeyPair>, Fault> {
+    let mut ca = params(name, &[], now)?;
+    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    let key = new_key()?;
+    let certificate = ca.self_signed(&key).map_err(fault)?;
+    write_pair(dir, file, &certificate.pem(), &key)?;
+    Ok(Issuer::new(ca, key))
+}
+
+fn write_end(
+    dir: &Path,
+    file: &str,
+    mut end: CertificateParams,
+    usage: Usage,
+    issuer: &Issuer<'_, KeyPair>,
+) -> Result<(), Fault> {
+    end.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    end.extended_key_usages = vec![usage];
+    end.use_authority_key_identifier_extension = true;
+    let key = new_key()?;
+    let certificate = end.signed_by(&key, issuer).map_err(fault)?;
+    write_pair(dir, file, &certificate.pem(), &key)
 }
 
 fn new_key() -> Result<KeyPair, Fault> {

@@ -97,7 +97,7 @@ fn secrets_are_for_their_owner_and_never_overwritten() {
     assert_eq!(site.device, device);
     let files = files_under(&dir.0);
     let secrets: Vec<_> = files.iter().filter(|p| p.extension().is_some_and(|e| e == "key")).collect();
-    assert_eq!(secrets.len(), 3 + 6 + 2 + 5, "{secrets:?}");
+    assert_eq!(secrets.len(), 3 + 6 + 2 + 5 + 2, "{secrets:?}");
     for path in secrets {
         assert_eq!(fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "{}", path.display());
     }
