@@ -1,0 +1,191 @@
+# What only a machine with the public layers on disk can tell: that the layer parses, what its images are made of, and that it leaves other
+# distros alone. Sourced by scripts/layer.
+# shellcheck shell=bash disable=SC2154,SC2016 # root, target: set by scripts/lib.sh; bitbake and Markdown expand these, not the shell
+
+packages_graph=(chrpath cpio diffstat file gawk git lz4 socat xz-utils zstd locales)
+graph_machines=(qemux86-64 parloir-x86-64 raspberrypi4-64 qemux86-64-dev)
+
+# graph DIR [--machine NAME]... [--quick] [--record]
+graph() {
+  local dir='' machines=() quick='' record='' machine
+  while [ $# -gt 0 ]; do
+    case $1 in
+      --machine) machines+=("${2?--machine needs a name}"); shift ;;
+      --quick) quick=yes ;;
+      --record) record=yes ;;
+      -*) echo "what is $1? scripts/layer --help" >&2; return 2 ;;
+      *) dir=$1 ;;
+    esac
+    shift
+  done
+  [ -n "$dir" ] || { echo "graph needs the directory of the public layers; scripts/layer --help" >&2; return 2; }
+  graph_layers "$dir" || return
+  need "${packages_graph[@]}"
+  locale -a | grep -qix 'en_US.utf-\?8' || as_root sh -c "sed -i 's/^# en_US.UTF-8/en_US.UTF-8/' /etc/locale.gen && locale-gen" >/dev/null
+  [ ${#machines[@]} -gt 0 ] || machines=("${graph_machines[@]}")
+  graph_tree
+  report=$work/report.md
+  graph_heading >"$report"
+  for machine in "${machines[@]}"; do graph_machine "$machine" || return; done
+  printf '\n## What is refused\n\n| Given | Said |\n| --- | --- |\n' >>"$report"
+  graph_refusals || return
+  [ -n "$quick" ] || graph_check_layer || return
+  [ -z "$record" ] || cp "$report" "$root/docs/layer-checks.md"
+  echo "all of it: $report"
+}
+
+# pin REPOSITORY: the commit that the kas files name.
+pin() {
+  sed -n "/^  $1:/,/commit:/s/.*commit: //p" "$root"/yocto-layer/kas/*.yml | sort -u
+}
+
+# graph_layers DIR: sets layers; every repository of the kas files is there, at the pinned commit. Otherwise 77: skipped.
+graph_layers() {
+  local name found
+  layers=$(realpath "$1" 2>/dev/null) || { echo "skipped: there is no directory $1"; return 77; }
+  for name in bitbake openembedded-core meta-openembedded meta-rauc meta-raspberrypi; do
+    [ -d "$layers/$name" ] || { echo "skipped: $layers has no $name; yocto-layer/kas names where it is from and the commit"; return 77; }
+    found=$(git -c safe.directory='*' -C "$layers/$name" rev-parse HEAD)
+    [ "$found" = "$(pin "$name")" ] || { echo "$layers/$name is at $found, the kas files say $(pin "$name"): check that one out" >&2; return 1; }
+  done
+}
+
+# graph_tree: a copy of this tree, as a clone would be, for a user who is not root: bitbake refuses root, and writes beside what it reads.
+graph_tree() {
+  work=$target/layer-graph
+  mkdir -p "$work"
+  rm -rf "$work/tree"
+  mkdir "$work/tree"
+  (cd "$root" && git ls-files -z --cached --others --exclude-standard | xargs -0 cp -P --parents -t "$work/tree")
+  [ "$(id -u)" != 0 ] || chown -R nobody: "$work/tree"
+}
+
+# graph_run BUILD COMMAND...: in bitbake's environment for that build directory, at the lowest priority.
+graph_run() {
+  local build=$work/$1 run=(nice -n 19)
+  shift
+  mkdir -p "$build/conf" "$work/home"
+  if [ "$(id -u)" = 0 ]; then
+    chown -R nobody: "$work/home" "$build"
+    run+=(setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups)
+  fi
+  (cd "$layers" && "${run[@]}" env -i HOME="$work/home" PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=en_US.UTF-8 BITBAKEDIR="$layers/bitbake" \
+    GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' \
+    bash -c '. ./openembedded-core/oe-init-build-env "$1" >/dev/null && shift && exec "$@"' bash "$build" "$@")
+}
+
+# graph_configure BUILD MACHINE-FILE: local.conf and bblayers.conf as kas would write them: machine, distro and layers of the kas files,
+# and the settings of kas/check.yml.
+graph_configure() {
+  local build=$work/$1 kas=$work/tree/yocto-layer/kas list=() name
+  mkdir -p "$build/conf"
+  list=("$layers"/openembedded-core/meta "$layers"/meta-openembedded/meta-{oe,python,multimedia,networking} "$layers/meta-rauc")
+  if grep -q '^  meta-raspberrypi:' "$kas/$2.yml"; then list+=("$layers/meta-raspberrypi"); fi
+  {
+    echo 'CONF_VERSION = "2"'
+    for name in machine distro; do sed -n "s/^$name: \(.*\)/${name^^} = \"\1\"/p" "$kas/$2.yml"; done
+    sed -n '/^  check: |/,$ { s/^    //p }' "$kas/check.yml"
+  } >"$build/conf/local.conf"
+  printf 'BBPATH = "${TOPDIR}"\nBBFILES ?= ""\nBBLAYERS = "%s"\n' "${list[*]} $work/tree/yocto-layer" >"$build/conf/bblayers.conf"
+}
+
+# graph_heading: when, on what.
+graph_heading() {
+  local name
+  echo "# What was checked of the Yocto layer"
+  echo
+  echo "Written by \`scripts/layer graph DIR --record\` on $(date -u +%F), tree $(git -C "$root" rev-parse --short=12 HEAD)$(git -C "$root" diff --quiet HEAD -- . || echo ' with changes'), $(nproc) processors. Nothing was compiled."
+  printf '\n| Layer | Commit |\n| --- | --- |\n'
+  for name in bitbake openembedded-core meta-openembedded meta-rauc meta-raspberrypi; do
+    echo "| $name | $(git -c safe.directory='*' -C "$layers/$name" rev-parse HEAD) |"
+  done
+}
+
+# graph_machine MACHINE-FILE: parses, resolves, and looks at the outcome.
+graph_machine() {
+  local name=$1 log=$work/$1.log targets image start=$SECONDS parsed closure
+  targets=$(sed -n '/^target:/,/^[^ ]*:$/ s/^  - //p' "$work/tree/yocto-layer/kas/$name.yml" | paste -sd' ')
+  image=${targets%% *}
+  echo "-- $name: $targets" >&2
+  graph_configure "$name" "$name"
+  # shellcheck disable=SC2086 # several targets
+  if ! graph_run "$name" bitbake -g $targets >"$log" 2>&1; then
+    grep -aE '^(ERROR|WARNING)' "$log" | head -40 >&2
+    echo "$name does not resolve; all of it: $log" >&2
+    return 1
+  fi
+  parsed=$(grep -ao 'Parsing of .*errors\.' "$log" | head -1)
+  case $parsed in *' 0 errors.') ;; *) echo "$name: $parsed" >&2; return 1 ;; esac
+  closure=$(graph_run "$name" python3 "$work/tree/tests/layer/closure.py" "$layers/bitbake/lib" "$image") ||
+    { echo "$closure" >&2; return 1; }
+  echo "$closure" | grep -v '^package ' >&2
+  {
+    printf '\n## %s\n\n' "$name"
+    echo "\`bitbake -g $targets\`, $((SECONDS - start)) s: $parsed"
+    echo "$(grep -c . "$work/$name/pn-buildlist") recipes are built for it, $(grep -c -- -native "$work/$name/pn-buildlist") of them for the build machine."
+    echo
+    echo "$closure" | sed -n 's/^said /- /p'
+  } >>"$report"
+}
+
+# refused WORDS CONF-LINE EXPECTED: the product's image with that line in its configuration is refused by these words.
+refused() {
+  local words=$1 line=$2 expected=$3 told image=$work/tree/yocto-layer/recipes-core/images/parloir-image.bb
+  printf '%s\n' "$line" >"$work/refused.conf"
+  chmod 644 "$work/refused.conf"
+  if told=$(graph_run refused bitbake -e -b "$image" -R "$work/refused.conf" 2>&1); then
+    echo "$words: bitbake takes it" >&2
+    return 1
+  fi
+  told=$(grep -a -m 1 -e "$expected" <<<"$told") || { echo "$words: not refused by \"$expected\"" >&2; return 1; }
+  echo "| $words | ${told#ERROR: } |" | sed "s|$work/||g" | tee -a "$report" >&2
+}
+
+# graph_refusals: what a local.conf may try.
+graph_refusals() {
+  graph_configure refused qemux86-64
+  refused 'a debug feature by `:append`' 'IMAGE_FEATURES:append = " ssh-server-openssh"' 'conflicting IMAGE_FEATURES\|ParloirProduct' &&
+    refused 'a debug feature by `EXTRA_IMAGE_FEATURES`' 'EXTRA_IMAGE_FEATURES = "empty-root-password"' ParloirProduct &&
+    refused 'a debugger in the image' 'IMAGE_INSTALL:append = " gdb"' ParloirProduct &&
+    refused 'a debug build' 'DEBUG_BUILD = "1"' ParloirProduct &&
+    refused 'another first process' 'UKI_CMDLINE:append = " init=/bin/sh"' ParloirProduct &&
+    refused_distros
+}
+
+# refused_distros: each image in the other distro, where both were parsed.
+refused_distros() {
+  local machine image told
+  for machine in qemux86-64:parloir-image-dev qemux86-64-dev:parloir-image; do
+    image=${machine#*:} machine=${machine%:*}
+    [ -e "$work/$machine/pn-buildlist" ] || continue
+    if told=$(graph_run "$machine" bitbake -g "$image" 2>&1); then
+      echo "$image is there in the distro of $machine" >&2
+      return 1
+    fi
+    told=$(grep -a -m 1 -o "$image was skipped: .*" <<<"$told") || { echo "$image is missing for another reason: $told" >&2; return 1; }
+    echo "| \`$image\` with $machine's distro | $told |" | tee -a "$report" >&2
+  done
+}
+
+# graph_check_layer: OE-core's own test of a layer: with and without it, everything else has the same signatures.
+graph_check_layer() {
+  local log=$work/yocto-check-layer.log start=$SECONDS status=0
+  echo "-- yocto-check-layer (some 15 minutes)" >&2
+  mkdir -p "$work/check/conf"
+  printf 'BBPATH = "${TOPDIR}"\nBBFILES ?= ""\nBBLAYERS = "%s"\n' "$layers/openembedded-core/meta" >"$work/check/conf/bblayers.conf"
+  {
+    echo 'CONF_VERSION = "2"'
+    sed -n '/^  check: |/,$ { s/^    //p }' "$work/tree/yocto-layer/kas/check.yml"
+    cat "$work/tree/tests/layer/check-layer.conf"
+  } >"$work/check/conf/local.conf"
+  graph_run check yocto-check-layer --no-auto-dependency --dependency "$layers"/meta-openembedded/meta-{oe,python,multimedia,networking} "$layers/meta-rauc" \
+    -- "$work/tree/yocto-layer" >"$log" 2>&1 || status=$?
+  {
+    printf '\n## yocto-check-layer\n\n%s s. ' $((SECONDS - start))
+    [ $status = 0 ] && echo "Passed:" || echo "**Failed:**"
+    printf '\n```\n'
+    grep -aE 'RESULTS - .*(PASSED|FAILED|SKIPPED)|: (PASS|FAIL)' "$log" | sed "s|$work/||g; s/^INFO: //; s/ ([0-9.]*s)$//"
+    echo '```'
+  } | tee -a "$report" >&2
+  [ $status = 0 ] || { echo "all of it: $log" >&2; return 1; }
+}
