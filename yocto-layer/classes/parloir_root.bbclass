@@ -14,6 +14,11 @@ parloir_made_by_ours() {
     GST_REGISTRY_FORK=no GST_REGISTRY=${IMAGE_ROOTFS}${nonarch_libdir}/parloir/gstreamer.registry \
         ${@qemu_run_binary(d, '${IMAGE_ROOTFS}', '${libexecdir}/parloir/parloir-call')} --registry
     ${@qemu_run_binary(d, '${IMAGE_ROOTFS}', '${libexecdir}/parloir/parloir-ui')} --stills ${IMAGE_ROOTFS}${datadir}/parloir/stills
+    # The catalogue is made with the image; where journalctl looks for it is memory.
+    ${@qemu_run_binary(d, '${IMAGE_ROOTFS}', '${bindir}/journalctl')} --root=${IMAGE_ROOTFS} --update-catalog
+    mv ${IMAGE_ROOTFS}${localstatedir}/lib/systemd/catalog/database ${IMAGE_ROOTFS}${nonarch_libdir}/parloir/catalog.database
+    echo "L ${localstatedir}/lib/systemd/catalog/database - - - - ${nonarch_libdir}/parloir/catalog.database" \
+        > ${IMAGE_ROOTFS}${nonarch_libdir}/tmpfiles.d/parloir-image.conf
 }
 ROOTFS_POSTPROCESS_COMMAND += "parloir_made_by_ours"
 

@@ -28,6 +28,7 @@ RDEPENDS:${PN}-base = "\
     base-passwd \
     dbus \
     e2fsprogs-e2fsck \
+    kernel-base \
     netbase \
     nftables \
     os-release \
