@@ -1,9 +1,10 @@
-//! Owns: the form of the two files: `box.env`, which names the broker, and the arbiter's list of relays.
+//! Owns: the form of the two files: `box.env`, which names broker and update server, and the arbiter's list of relays.
 //! Never: judges an address (that is judge's); reads more than [`MAX_FILE`]; guesses.
 //! Called by: the binary, the fuzzer.
 //!
 //! ```text
 //! box.env  PARLOIR_BROKER=10.77.0.1:8883      a file for systemd's EnvironmentFile= too, so only what both read alike is taken
+//!          PARLOIR_UPDATES=10.77.0.1:8443     may be absent or empty: no updates
 //! relays   udp 10.77.0.1 3478                 one line for each relay of the policy that is in force; no line: no relay
 //! ```
 
@@ -21,8 +22,9 @@ pub const MAX_FILE: usize = 4096;
 pub const MAX_RELAYS: usize = 8;
 /// Longest host, bytes: a name's limit in RFC 1035.
 const MAX_HOST: usize = 253;
-/// The one variable of `box.env` that is read here.
+/// The two variables of `box.env` that are read here.
 const BROKER: &str = "PARLOIR_BROKER";
+const UPDATES: &str = "PARLOIR_UPDATES";
 
 /// How a peer is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,7 +104,31 @@ pub fn small(path: &Path) -> io::Result<Option<Vec<u8>>> {
 /// # Errors
 /// [`Code::BoxFile`], [`Code::BrokerUnnamed`].
 pub fn broker(text: &[u8]) -> Result<Wish, Refused> {
-    let mut broker = None;
+    let no = |what: &str| Refused::new(Code::BrokerUnnamed, what);
+    let value = value_of(text, BROKER)?.map_err(|()| no("PARLOIR_BROKER stands twice"))?;
+    let value = value.ok_or_else(|| no("no PARLOIR_BROKER"))?;
+    server(value).ok_or_else(|| no(&shown(value)))
+}
+
+/// The update server that `box.env` names, if it does.
+///
+/// # Errors
+/// [`Code::BoxFile`], [`Code::UpdatesUnnamed`].
+pub fn updates(text: &[u8]) -> Result<Option<Wish>, Refused> {
+    let no = |what: &str| Refused::new(Code::UpdatesUnnamed, what);
+    let value = value_of(text, UPDATES)?.map_err(|()| no("PARLOIR_UPDATES stands twice"))?;
+    let Some(value) = value.filter(|value| !value.is_empty()) else { return Ok(None) };
+    server(value).map(Some).ok_or_else(|| no(&shown(value)))
+}
+
+/// `address:port` of something that is reached by TCP.
+fn server(value: &str) -> Option<Wish> {
+    value.rsplit_once(':').and_then(|(host, port)| wish(Transport::Tcp, unbracketed(host), port))
+}
+
+/// The value of a variable; in the inner result: it stands twice.
+fn value_of<'a>(text: &'a [u8], wanted: &str) -> Result<Result<Option<&'a str>, ()>, Refused> {
+    let (mut found, mut twice) = (None, false);
     for line in lines(text).map_err(|what| Refused::new(Code::BoxFile, what))? {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -110,13 +136,9 @@ pub fn broker(text: &[u8]) -> Result<Wish, Refused> {
         let Some((name, value)) = line.split_once('=').filter(|(name, value)| is_variable(name) && is_plain(value)) else {
             return Err(Refused::new(Code::BoxFile, shown(line)));
         };
-        if name == BROKER && broker.replace(value).is_some() {
-            return Err(Refused::new(Code::BrokerUnnamed, "PARLOIR_BROKER stands twice"));
-        }
+        twice |= name == wanted && found.replace(value).is_some();
     }
-    let Some(value) = broker else { return Err(Refused::new(Code::BrokerUnnamed, "no PARLOIR_BROKER")) };
-    let wish = value.rsplit_once(':').and_then(|(host, port)| wish(Transport::Tcp, unbracketed(host), port));
-    wish.ok_or_else(|| Refused::new(Code::BrokerUnnamed, shown(value)))
+    Ok(if twice { Err(()) } else { Ok(found) })
 }
 
 /// The relays in the arbiter's list.
@@ -195,7 +217,7 @@ fn shown(line: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Host, MAX_FILE, Transport, Wish, broker, relays, small};
+    use super::{Host, MAX_FILE, Transport, Wish, broker, relays, small, updates};
     use crate::refusal::Code;
     use std::net::Ipv4Addr;
 
@@ -209,6 +231,18 @@ mod tests {
         assert_eq!(broker(text), Ok(v4(Transport::Tcp, 1, 8883)));
         assert_eq!(broker(b"PARLOIR_BROKER=broker.example:8883\n").unwrap().to_string(), "tcp broker.example 8883");
         assert_eq!(broker(b"PARLOIR_BROKER=[2001:db8::1]:8883\n").unwrap().to_string(), "tcp 2001:db8::1 8883");
+    }
+
+    #[test]
+    fn the_update_server_may_be_absent_and_is_named_once() {
+        assert_eq!(updates(b"PARLOIR_BROKER=10.77.0.1:8883\n"), Ok(None));
+        assert_eq!(updates(b"PARLOIR_UPDATES=\n"), Ok(None));
+        assert_eq!(updates(b"PARLOIR_UPDATES=10.77.0.1:8443\n"), Ok(Some(v4(Transport::Tcp, 1, 8443))));
+        for odd in ["10.77.0.1", "10.77.0.1:0x1", ":1", "10.0.0.1:1\nPARLOIR_UPDATES=10.0.0.1:1"] {
+            let text = format!("PARLOIR_UPDATES={odd}\n");
+            assert_eq!(updates(text.as_bytes()).unwrap_err().code, Code::UpdatesUnnamed, "{odd}");
+        }
+        assert_eq!(updates(b"x\n").unwrap_err().code, Code::BoxFile);
     }
 
     #[test]

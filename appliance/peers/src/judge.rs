@@ -30,6 +30,8 @@ pub type Place = (Ipv4Addr, u16);
 pub struct Peers {
     /// Where link's user may open a TCP connection: the broker.
     pub link_tcp: BTreeSet<Place>,
+    /// Where the updater's user may open a TCP connection: the update server.
+    pub updater_tcp: BTreeSet<Place>,
     /// Where call's user may send datagrams: relays.
     pub call_udp: BTreeSet<Place>,
     /// Where call's user may open a TCP connection: relays.
@@ -39,15 +41,16 @@ pub struct Peers {
 /// What of the files' wishes is opened for a box in these networks, and why the rest is not. Without a network nothing is: whether a
 /// peer is near cannot be said before the box has an address.
 #[must_use]
-pub fn judge(broker: Option<&Wish>, relays: &[Wish], nets: &[Net]) -> (Peers, Vec<Refused>) {
+pub fn judge(broker: Option<&Wish>, updates: Option<&Wish>, relays: &[Wish], nets: &[Net]) -> (Peers, Vec<Refused>) {
     let (mut peers, mut refused) = (Peers::default(), Vec::new());
     if nets.is_empty() {
         return (peers, refused);
     }
-    if let Some(wish) = broker {
-        match place(wish, nets) {
-            Ok(place) => drop(peers.link_tcp.insert(place)),
-            Err(code) => refused.push(Refused::new(code, format!("broker {wish}"))),
+    for (name, wish, set) in [("broker", broker, &mut peers.link_tcp), ("update server", updates, &mut peers.updater_tcp)] {
+        match wish.map(|wish| (wish, place(wish, nets))) {
+            Some((_, Ok(place))) => drop(set.insert(place)),
+            Some((wish, Err(code))) => refused.push(Refused::new(code, format!("{name} {wish}"))),
+            None => {}
         }
     }
     for wish in relays {
@@ -92,23 +95,25 @@ fn is_reserved(address: Ipv4Addr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Net, judge};
-    use crate::files::{broker, relays};
+    use crate::files::{broker, relays, updates};
     use crate::refusal::Code;
 
     const LAN: Net = Net { address: std::net::Ipv4Addr::new(10, 9, 1, 2), mask: std::net::Ipv4Addr::new(255, 255, 255, 0) };
 
     fn codes(text: &str, nets: &[Net]) -> Vec<Code> {
-        judge(None, &relays(text.as_bytes()).unwrap(), nets).1.into_iter().map(|r| r.code).collect()
+        judge(None, None, &relays(text.as_bytes()).unwrap(), nets).1.into_iter().map(|r| r.code).collect()
     }
 
     #[test]
     fn a_far_host_is_opened_for_the_one_who_needs_it() {
         let wish = broker(b"PARLOIR_BROKER=10.77.0.1:8883\n").unwrap();
         let list = relays(b"udp 10.77.0.1 3478\ntcp 10.77.0.1 5349\nudp 10.77.0.1 3478\n").unwrap();
-        let (peers, refused) = judge(Some(&wish), &list, &[LAN]);
+        let server = updates(b"PARLOIR_UPDATES=10.77.0.1:8443\n").unwrap();
+        let (peers, refused) = judge(Some(&wish), server.as_ref(), &list, &[LAN]);
         assert!(refused.is_empty());
         let far = std::net::Ipv4Addr::new(10, 77, 0, 1);
         assert_eq!(peers.link_tcp.into_iter().collect::<Vec<_>>(), [(far, 8883)]);
+        assert_eq!(peers.updater_tcp.into_iter().collect::<Vec<_>>(), [(far, 8443)]);
         assert_eq!(peers.call_udp.into_iter().collect::<Vec<_>>(), [(far, 3478)]);
         assert_eq!(peers.call_tcp.into_iter().collect::<Vec<_>>(), [(far, 5349)]);
     }
@@ -116,7 +121,7 @@ mod tests {
     #[test]
     fn without_an_address_of_its_own_a_box_opens_nothing() {
         let wish = broker(b"PARLOIR_BROKER=10.77.0.1:8883\n").unwrap();
-        let (peers, refused) = judge(Some(&wish), &relays(b"udp 10.77.0.1 3478\n").unwrap(), &[]);
+        let (peers, refused) = judge(Some(&wish), None, &relays(b"udp 10.77.0.1 3478\n").unwrap(), &[]);
         assert_eq!((peers, refused), Default::default());
     }
 
@@ -160,10 +165,11 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_is_judged_as_a_relay_is() {
+    fn broker_and_update_server_are_judged_as_a_relay_is() {
         let wish = broker(b"PARLOIR_BROKER=10.9.1.1:8883\n").unwrap();
-        let (peers, refused) = judge(Some(&wish), &[], &[LAN]);
-        assert!(peers.link_tcp.is_empty());
-        assert_eq!(refused[0].to_string().split(':').next(), Some("broker tcp 10.9.1.1 8883"));
+        let (peers, refused) = judge(Some(&wish), Some(&wish), &[], &[LAN]);
+        assert!(peers.link_tcp.is_empty() && peers.updater_tcp.is_empty());
+        let named: Vec<String> = refused.iter().map(|r| r.to_string().split(':').next().unwrap().to_owned()).collect();
+        assert_eq!(named, ["broker tcp 10.9.1.1 8883", "update server tcp 10.9.1.1 8883"]);
     }
 }

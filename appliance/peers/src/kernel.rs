@@ -35,7 +35,13 @@ pub fn own_nets() -> Result<Vec<Net>, Refused> {
 #[must_use]
 pub fn transaction(peers: &Peers) -> String {
     let mut text = String::new();
-    for (set, places) in [("link_tcp", &peers.link_tcp), ("call_udp", &peers.call_udp), ("call_tcp", &peers.call_tcp)] {
+    let sets = [
+        ("link_tcp", &peers.link_tcp),
+        ("updater_tcp", &peers.updater_tcp),
+        ("call_udp", &peers.call_udp),
+        ("call_tcp", &peers.call_tcp),
+    ];
+    for (set, places) in sets {
         let _ = writeln!(text, "flush set {TABLE} {set}");
         if !places.is_empty() {
             let _ = writeln!(text, "add element {TABLE} {set} {{ {} }}", elements(places));
@@ -77,11 +83,18 @@ mod tests {
     #[test]
     fn each_set_is_emptied_and_filled_in_one_transaction() {
         let far = Ipv4Addr::new(10, 77, 0, 1);
-        let peers = Peers { link_tcp: [(far, 8883)].into(), call_udp: [(far, 3478), (far, 3479)].into(), call_tcp: [].into() };
+        let peers = Peers {
+            link_tcp: [(far, 8883)].into(),
+            updater_tcp: [(far, 8443)].into(),
+            call_udp: [(far, 3478), (far, 3479)].into(),
+            call_tcp: [].into(),
+        };
         assert_eq!(
             transaction(&peers),
             "flush set inet parloir link_tcp\n\
              add element inet parloir link_tcp { 10.77.0.1 . 8883 }\n\
+             flush set inet parloir updater_tcp\n\
+             add element inet parloir updater_tcp { 10.77.0.1 . 8443 }\n\
              flush set inet parloir call_udp\n\
              add element inet parloir call_udp { 10.77.0.1 . 3478, 10.77.0.1 . 3479 }\n\
              flush set inet parloir call_tcp\n"

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const FLAGS: &[Flag] = &[
-    Flag::or("--box", "/var/lib/parloir/box.env", "file that names the broker"),
+    Flag::or("--box", "/var/lib/parloir/box.env", "file that names broker and update server"),
     Flag::or("--relays", "/run/parloir/arbiter/relays", "the arbiter's list of the policy's relays"),
     Flag::or("--nft", "/usr/sbin/nft", "the firewall's own tool"),
 ];
@@ -77,11 +77,22 @@ fn look(config: &Config) -> Found {
     let mut refused = Vec::new();
     let mut keep = |no: Refused| refused.push(no);
     let text = read(&config.box_env, Code::BoxFile).map_err(&mut keep).ok();
-    let broker = text.and_then(|text| files::broker(&text).map_err(&mut keep).ok());
+    let broker = text.as_ref().and_then(|text| files::broker(text).map_err(&mut keep).ok());
+    // A file that is wrong as a whole was said already.
+    let updates = text.and_then(|text| {
+        files::updates(&text)
+            .map_err(|no| {
+                if broker.is_some() {
+                    keep(no)
+                }
+            })
+            .ok()
+            .flatten()
+    });
     let text = read(&config.relays, Code::RelaysFile).map_err(&mut keep).ok();
     let relays = text.and_then(|text| files::relays(&text).map_err(&mut keep).ok()).unwrap_or_default();
     let nets = kernel::own_nets().map_err(&mut keep).unwrap_or_default();
-    let (peers, more) = judge(broker.as_ref(), &relays, &nets);
+    let (peers, more) = judge(broker.as_ref(), updates.as_ref(), &relays, &nets);
     refused.extend(more);
     Found { peers, refused, online: !nets.is_empty() }
 }
@@ -103,6 +114,7 @@ fn say(found: &Found) {
         (true, None) => format!("no broker, {call} relays"),
         (true, Some((address, port))) => format!("broker {address}:{port}, {call} relays"),
     };
-    tracing::info!(link, call, refused = found.refused.len(), "{status}");
+    let updater = found.peers.updater_tcp.len();
+    tracing::info!(link, updater, call, refused = found.refused.len(), "{status}");
     notify::status(&status);
 }

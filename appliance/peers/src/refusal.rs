@@ -34,11 +34,12 @@ macro_rules! codes {
 codes! {
     BoxFile, "box.env cannot be read as lines of NAME=value: nothing is opened for link; provision the box again.";
     BrokerUnnamed, "box.env does not name the broker once, as PARLOIR_BROKER=address:port: nothing is opened for link; provision the box again.";
+    UpdatesUnnamed, "box.env names the update server twice or otherwise than as PARLOIR_UPDATES=address:port: nothing is opened for the updater; provision the box again.";
     RelaysFile, "The arbiter's list of relays is not in its form: nothing is opened for call; look at parloir-arbiter.service.";
     PeerName, "A peer is given by name, and a box asks no name server; put its IPv4 address into the policy or box.env.";
     PeerIpv6, "A peer has an IPv6 address, and a box speaks IPv4 only; give its IPv4 address.";
-    PeerReserved, "A peer's address is unspecified, loopback, link-local, multicast, broadcast or reserved; no broker or relay can be there.";
-    PeerNear, "A peer lies in the box's own network, where other cells are; put broker and relays into a network of their own, or lease boxes addresses of prefix length 32.";
+    PeerReserved, "A peer's address is unspecified, loopback, link-local, multicast, broadcast or reserved; no broker, relay or update server can be there.";
+    PeerNear, "A peer lies in the box's own network, where other cells are; put broker, relays and update server into a network of their own, or lease boxes addresses of prefix length 32.";
     PeerPort, "A peer has port 0.";
     NoInterfaces, "The kernel did not tell the box's own addresses: nothing is opened; it is asked again every half second.";
     NotSet, "The firewall did not take the peers: what was shut stays shut; look at parloir-firewall.service. It is tried again.";

@@ -173,100 +173,201 @@ pub type Next = (State, &'static [Act]);
 
 /// The table. A lease that comes when none is wanted is given back.
 #[must_use]
-#[rustfmt::skip]
 pub const fn next(state: State, cause: Cause) -> Next {
+    match state {
+        State::Waking => waking(cause),
+        State::Trial => trial(cause),
+        State::Blessing => blessing(cause),
+        State::Falling => falling(cause),
+        State::Fallen => fallen(cause),
+        State::Resting => resting(cause),
+        State::Downloading => downloading(cause),
+        State::Inspecting => inspecting(cause),
+        State::WaitInstall => wait_install(cause),
+        State::Installing => installing(cause),
+        State::WaitRestart => wait_restart(cause),
+        State::Reverting => reverting(cause),
+        State::Restarting => restarting(cause),
+    }
+}
+
+#[rustfmt::skip]
+const fn waking(cause: Cause) -> Next {
     use Act::*;
     use Cause::*;
-    use State::*;
-    match (state, cause) {
-        (Waking, WokeIdle) => (Resting, &[PollNow]),
-        (Waking, WokeInstalling) => (Installing, &[WatchInstall]),
-        (Waking, WokeInstalled) => (WaitRestart, &[AskRestart]),
-        (Waking, WokeTrial) => (Trial, &[PollNow]),
-        (Waking, WokeNew) => (Resting, &[RaiseFloor, ReportSuccess, Forget, PollNow]),
-        (Waking, WokeFailed) => (Resting, &[ReportFailure, Remember, Forget, PollNow]),
-        (Waking, LeaseGiven) => (Waking, &[DropLease]),
-        (Waking, Offered | Withdrawn | Downloaded | Inspected | Failed | LeaseRefused | LeaseTaken | NoArbiter | Installed | Marked
-            | NotMarked | Healthy | Sick | Due) => (Waking, &[]),
+    match cause {
+        WokeIdle => (State::Resting, &[PollNow]),
+        WokeInstalling => (State::Installing, &[WatchInstall]),
+        WokeInstalled => (State::WaitRestart, &[AskRestart]),
+        WokeTrial => (State::Trial, &[PollNow]),
+        WokeNew => (State::Resting, &[RaiseFloor, ReportSuccess, Forget, PollNow]),
+        WokeFailed => (State::Resting, &[ReportFailure, Remember, Forget, PollNow]),
+        LeaseGiven => (State::Waking, &[DropLease]),
+        Offered | Withdrawn | Downloaded | Inspected | Failed | LeaseRefused | LeaseTaken | NoArbiter | Installed |
+            Marked | NotMarked | Healthy | Sick | Due => (State::Waking, &[]),
+    }
+}
 
-        (Trial, Healthy) => (Blessing, &[MarkGood]),
-        (Trial, Sick) => (Falling, &[RecordFall, AskRestart]),
-        (Trial, Withdrawn) => (Trial, &[RefuseCancel]),
-        (Trial, LeaseGiven) => (Trial, &[DropLease]),
-        (Trial, WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected | Failed
-            | LeaseRefused | LeaseTaken | NoArbiter | Installed | Marked | NotMarked | Due) => (Trial, &[]),
+#[rustfmt::skip]
+const fn trial(cause: Cause) -> Next {
+    use Act::*;
+    use Cause::*;
+    match cause {
+        Healthy => (State::Blessing, &[MarkGood]),
+        Sick => (State::Falling, &[RecordFall, AskRestart]),
+        Withdrawn => (State::Trial, &[RefuseCancel]),
+        LeaseGiven => (State::Trial, &[DropLease]),
+        WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected
+            | Failed | LeaseRefused | LeaseTaken | NoArbiter | Installed | Marked | NotMarked | Due => (State::Trial, &[]),
+    }
+}
 
-        (Blessing, Marked) => (Resting, &[RaiseFloor, ReportSuccess, Forget, PollNow]),
-        (Blessing, Due) => (Blessing, &[MarkGood]),
-        (Blessing, Withdrawn) => (Blessing, &[RefuseCancel]),
-        (Blessing, LeaseGiven) => (Blessing, &[DropLease]),
-        (Blessing, WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected | Failed
-            | LeaseRefused | LeaseTaken | NoArbiter | Installed | NotMarked | Healthy | Sick) => (Blessing, &[]),
+#[rustfmt::skip]
+const fn blessing(cause: Cause) -> Next {
+    use Act::*;
+    use Cause::*;
+    match cause {
+        Marked => (State::Resting, &[RaiseFloor, ReportSuccess, Forget, PollNow]),
+        Due => (State::Blessing, &[MarkGood]),
+        Withdrawn => (State::Blessing, &[RefuseCancel]),
+        LeaseGiven => (State::Blessing, &[DropLease]),
+        WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected
+            | Failed | LeaseRefused | LeaseTaken | NoArbiter | Installed | NotMarked | Healthy | Sick => (State::Blessing, &[]),
+    }
+}
 
-        (Falling, LeaseGiven | NoArbiter) => (Fallen, &[Restart]),
-        (Falling, Due) => (Falling, &[AskRestart]),
-        (Falling, Withdrawn) => (Falling, &[RefuseCancel]),
-        (Falling, WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected | Failed
-            | LeaseRefused | LeaseTaken | Installed | Marked | NotMarked | Healthy | Sick) => (Falling, &[]),
+#[rustfmt::skip]
+const fn falling(cause: Cause) -> Next {
+    use Act::*;
+    use Cause::*;
+    match cause {
+        LeaseGiven | NoArbiter => (State::Fallen, &[Restart]),
+        Due => (State::Falling, &[AskRestart]),
+        Withdrawn => (State::Falling, &[RefuseCancel]),
+        WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected
+            | Failed | LeaseRefused | LeaseTaken | Installed | Marked | NotMarked | Healthy | Sick => (State::Falling, &[]),
+    }
+}
 
-        (Fallen, LeaseTaken) => (Falling, &[TakeBackRestart]),
-        (Fallen, Due) => (Falling, &[TakeBackRestart, DropLease, AskRestart]),
-        (Fallen, Withdrawn) => (Fallen, &[RefuseCancel]),
-        (Fallen, WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected | Failed
-            | LeaseGiven | LeaseRefused | NoArbiter | Installed | Marked | NotMarked | Healthy | Sick) => (Fallen, &[]),
+#[rustfmt::skip]
+const fn fallen(cause: Cause) -> Next {
+    use Act::*;
+    use Cause::*;
+    match cause {
+        LeaseTaken => (State::Falling, &[TakeBackRestart]),
+        Due => (State::Falling, &[TakeBackRestart, DropLease, AskRestart]),
+        Withdrawn => (State::Fallen, &[RefuseCancel]),
+        WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected
+            | Failed | LeaseGiven | LeaseRefused | NoArbiter | Installed | Marked | NotMarked | Healthy | Sick => (State::Fallen, &[]),
+    }
+}
 
-        (Resting, Offered) => (Downloading, &[ReportTaken, Download]),
-        (Resting, Withdrawn) => (Resting, &[ConfirmCancel]),
-        (Resting, LeaseGiven) => (Resting, &[DropLease]),
-        (Resting, WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Downloaded | Inspected | Failed
-            | LeaseRefused | LeaseTaken | NoArbiter | Installed | Marked | NotMarked | Healthy | Sick | Due) => (Resting, &[]),
+#[rustfmt::skip]
+const fn resting(cause: Cause) -> Next {
+    use Act::*;
+    use Cause::*;
+    match cause {
+        Offered => (State::Downloading, &[ReportTaken, Download]),
+        Withdrawn => (State::Resting, &[ConfirmCancel]),
+        LeaseGiven => (State::Resting, &[DropLease]),
+        WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Downloaded | Inspected | Failed |
+            LeaseRefused | LeaseTaken | NoArbiter | Installed | Marked | NotMarked | Healthy | Sick | Due => (State::Resting, &[]),
+    }
+}
 
-        (Downloading, Downloaded) => (Inspecting, &[ReportDownloaded, Inspect]),
-        (Downloading, Failed) => (Resting, &[ReportFailure, Remember, Forget, PollNow]),
-        (Downloading, Withdrawn) => (Resting, &[StopDownload, ConfirmCancel, Forget, PollNow]),
-        (Downloading, LeaseGiven) => (Downloading, &[DropLease]),
-        (Downloading, WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Inspected
-            | LeaseRefused | LeaseTaken | NoArbiter | Installed | Marked | NotMarked | Healthy | Sick | Due) => (Downloading, &[]),
+#[rustfmt::skip]
+const fn downloading(cause: Cause) -> Next {
+    use Act::*;
+    use Cause::*;
+    match cause {
+        Downloaded => (State::Inspecting, &[ReportDownloaded, Inspect]),
+        Failed => (State::Resting, &[ReportFailure, Remember, Forget, PollNow]),
+        Withdrawn => (State::Resting, &[StopDownload, ConfirmCancel, Forget, PollNow]),
+        LeaseGiven => (State::Downloading, &[DropLease]),
+        WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Inspected |
+            LeaseRefused | LeaseTaken | NoArbiter | Installed | Marked | NotMarked | Healthy | Sick | Due => (State::Downloading, &[]),
+    }
+}
 
-        (Inspecting, Inspected) => (WaitInstall, &[AskInstall]),
-        (Inspecting, Failed) => (Resting, &[ReportFailure, Remember, Forget, PollNow]),
-        (Inspecting, Withdrawn) => (Resting, &[ConfirmCancel, Forget, PollNow]),
-        (Inspecting, Due) => (Inspecting, &[Inspect]),
-        (Inspecting, LeaseGiven) => (Inspecting, &[DropLease]),
-        (Inspecting, WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded
-            | LeaseRefused | LeaseTaken | NoArbiter | Installed | Marked | NotMarked | Healthy | Sick) => (Inspecting, &[]),
+#[rustfmt::skip]
+const fn inspecting(cause: Cause) -> Next {
+    use Act::*;
+    use Cause::*;
+    match cause {
+        Inspected => (State::WaitInstall, &[AskInstall]),
+        Failed => (State::Resting, &[ReportFailure, Remember, Forget, PollNow]),
+        Withdrawn => (State::Resting, &[ConfirmCancel, Forget, PollNow]),
+        Due => (State::Inspecting, &[Inspect]),
+        LeaseGiven => (State::Inspecting, &[DropLease]),
+        WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded |
+            LeaseRefused | LeaseTaken | NoArbiter | Installed | Marked | NotMarked | Healthy | Sick => (State::Inspecting, &[]),
+    }
+}
 
-        (WaitInstall, LeaseGiven) => (Installing, &[RecordBefore, ReportInstalling, Install]),
-        (WaitInstall, LeaseRefused | NoArbiter) => (WaitInstall, &[ReportWaiting]),
-        (WaitInstall, Due) => (WaitInstall, &[AskInstall]),
-        (WaitInstall, Withdrawn) => (Resting, &[ConfirmCancel, Forget, PollNow]),
-        (WaitInstall, WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected
-            | Failed | LeaseTaken | Installed | Marked | NotMarked | Healthy | Sick) => (WaitInstall, &[]),
+#[rustfmt::skip]
+const fn wait_install(cause: Cause) -> Next {
+    use Act::*;
+    use Cause::*;
+    match cause {
+        LeaseGiven => (State::Installing, &[RecordBefore, ReportInstalling, Install]),
+        LeaseRefused | NoArbiter => (State::WaitInstall, &[ReportWaiting]),
+        Due => (State::WaitInstall, &[AskInstall]),
+        Withdrawn => (State::Resting, &[ConfirmCancel, Forget, PollNow]),
+        WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected
+            | Failed | LeaseTaken | Installed | Marked | NotMarked | Healthy | Sick => (State::WaitInstall, &[]),
+    }
+}
 
-        (Installing, Installed) => (WaitRestart, &[DropLease, RecordInstalled, ReportInstalled, AskRestart]),
-        (Installing, Failed) => (Resting, &[DropLease, ReportFailure, Remember, Forget, PollNow]),
-        (Installing, Withdrawn) => (Installing, &[RefuseCancel]),
-        (Installing, WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected
-            | LeaseGiven | LeaseRefused | LeaseTaken | NoArbiter | Marked | NotMarked | Healthy | Sick | Due) => (Installing, &[]),
+#[rustfmt::skip]
+const fn installing(cause: Cause) -> Next {
+    use Act::*;
+    use Cause::*;
+    match cause {
+        Installed => (State::WaitRestart, &[DropLease, RecordInstalled, ReportInstalled, AskRestart]),
+        Failed => (State::Resting, &[DropLease, ReportFailure, Remember, Forget, PollNow]),
+        Withdrawn => (State::Installing, &[RefuseCancel]),
+        WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected
+            | LeaseGiven | LeaseRefused | LeaseTaken | NoArbiter | Marked | NotMarked | Healthy | Sick | Due => (State::Installing, &[]),
+    }
+}
 
-        (WaitRestart, LeaseGiven) => (Restarting, &[Restart]),
-        (WaitRestart, LeaseRefused | NoArbiter) => (WaitRestart, &[ReportWaiting]),
-        (WaitRestart, Due) => (WaitRestart, &[AskRestart]),
-        (WaitRestart, Withdrawn) => (Reverting, &[MarkBack]),
-        (WaitRestart, WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected
-            | Failed | LeaseTaken | Installed | Marked | NotMarked | Healthy | Sick) => (WaitRestart, &[]),
+#[rustfmt::skip]
+const fn wait_restart(cause: Cause) -> Next {
+    use Act::*;
+    use Cause::*;
+    match cause {
+        LeaseGiven => (State::Restarting, &[Restart]),
+        LeaseRefused | NoArbiter => (State::WaitRestart, &[ReportWaiting]),
+        Due => (State::WaitRestart, &[AskRestart]),
+        Withdrawn => (State::Reverting, &[MarkBack]),
+        WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected
+            | Failed | LeaseTaken | Installed | Marked | NotMarked | Healthy | Sick => (State::WaitRestart, &[]),
+    }
+}
 
-        (Reverting, Marked) => (Resting, &[ConfirmCancel, Forget, PollNow]),
-        (Reverting, NotMarked) => (WaitRestart, &[RefuseCancel]),
-        (Reverting, LeaseGiven) => (Reverting, &[DropLease]),
-        (Reverting, WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Withdrawn | Downloaded
-            | Inspected | Failed | LeaseRefused | LeaseTaken | NoArbiter | Installed | Healthy | Sick | Due) => (Reverting, &[]),
+#[rustfmt::skip]
+const fn reverting(cause: Cause) -> Next {
+    use Act::*;
+    use Cause::*;
+    match cause {
+        Marked => (State::Resting, &[ConfirmCancel, Forget, PollNow]),
+        NotMarked => (State::WaitRestart, &[RefuseCancel]),
+        LeaseGiven => (State::Reverting, &[DropLease]),
+        WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Withdrawn | Downloaded
+            | Inspected | Failed | LeaseRefused | LeaseTaken | NoArbiter | Installed | Healthy | Sick | Due => (State::Reverting, &[]),
+    }
+}
 
-        (Restarting, LeaseTaken) => (WaitRestart, &[TakeBackRestart]),
-        (Restarting, Due) => (WaitRestart, &[TakeBackRestart, DropLease]),
-        (Restarting, Withdrawn) => (Restarting, &[RefuseCancel]),
-        (Restarting, WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected
-            | Failed | LeaseGiven | LeaseRefused | NoArbiter | Installed | Marked | NotMarked | Healthy | Sick) => (Restarting, &[]),
+#[rustfmt::skip]
+const fn restarting(cause: Cause) -> Next {
+    use Act::*;
+    use Cause::*;
+    match cause {
+        LeaseTaken => (State::WaitRestart, &[TakeBackRestart]),
+        Due => (State::WaitRestart, &[TakeBackRestart, DropLease]),
+        Withdrawn => (State::Restarting, &[RefuseCancel]),
+        WokeIdle | WokeInstalling | WokeInstalled | WokeTrial | WokeNew | WokeFailed | Offered | Downloaded | Inspected
+            | Failed | LeaseGiven | LeaseRefused | NoArbiter | Installed | Marked | NotMarked | Healthy | Sick => (State::Restarting, &[]),
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Cell {
     pub groups: Vec<String>,
     /// Sockets with a path. Socketpairs have none: they are handed over by fd.
     pub sockets: Vec<Socket>,
-    /// What it may reach: `broker`, `relay`; or that it may set the packet filter: `filter`.
+    /// What it may reach: `broker`, `relay`, `updates`; or that it may set the packet filter: `filter`.
     pub network: Vec<String>,
     /// Directories that it may write, with placeholders.
     pub writes: Vec<String>,

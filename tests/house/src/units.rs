@@ -10,6 +10,13 @@ use parloir_bench::cells::{Cell, Cells, Policy, Start, fill};
 /// Where our programs lie on the box.
 pub const PROGRAMS: &str = "/usr/libexec/parloir";
 
+/// Services that are no cell's, because they have to be root, and why; docs/adr/0023 has the choice.
+pub const ROOT: &[(&str, &str)] = &[
+    ("parloir-rauc.service", "RAUC writes partitions, and takes a bundle away from the user who fetched it"),
+    ("parloir-restart.service", "a restart of the box is the first process's to do"),
+    ("parloir-trial@.service", "the way back from a version that is not well, whatever became of all the others"),
+];
+
 /// The files of `systemd/`, by their path below it.
 pub type Files = BTreeMap<String, String>;
 
@@ -116,6 +123,7 @@ pub fn on_the_box(cells: &Cells) -> BTreeMap<String, String> {
         ("device", "${PARLOIR_DEVICE}"),
         ("site", "${PARLOIR_SITE}"),
         ("broker", "${PARLOIR_BROKER}"),
+        ("updates", "${PARLOIR_UPDATES}"),
     ];
     let uids = cells.cell.iter().map(|cell| (format!("uid:{}", cell.user), cell.uid.to_string()));
     fixed.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).chain(uids).collect()
@@ -140,6 +148,7 @@ pub fn differences(cells: &Cells, files: &Files) -> Vec<Difference> {
         }
     }
     let ours = |path: &str| path.strip_prefix("units/").filter(|name| !name.contains('/')).map(str::to_owned);
+    wanted.extend(ROOT.iter().map(|(name, _)| (*name).to_owned()).filter(|name| files.contains_key(&format!("units/{name}"))));
     let found: BTreeSet<String> = files
         .keys()
         .filter_map(|path| ours(path))
@@ -244,7 +253,8 @@ fn network(book: &mut Book, cell: &Cell, unit: &Named<'_>) {
     // What runs once and speaks to nobody has no socket at all; the others speak at least to systemd and the journal.
     let alone = cell.start == Start::Once && cell.network.is_empty() && cell.sockets.is_empty();
     let mut families = vec![if alone { "none" } else { "AF_UNIX" }];
-    if reaches("broker") || reaches("relay") {
+    let far = reaches("broker") || reaches("relay") || reaches("updates");
+    if far {
         families.extend(["AF_INET", "AF_INET6"]);
     }
     if reaches("relay") || reaches("filter") {
@@ -252,7 +262,7 @@ fn network(book: &mut Book, cell: &Cell, unit: &Named<'_>) {
     }
     unit.lists(book, "RestrictAddressFamilies", families);
     unit.yes(book, "PrivateNetwork", cell.network.is_empty());
-    let denied = if reaches("broker") || reaches("relay") { "localhost link-local multicast" } else { "any" };
+    let denied = if far { "localhost link-local multicast" } else { "any" };
     unit.is(book, "IPAddressDeny", denied);
     let bus = !(cell.bus.owns.is_empty() && cell.bus.calls.is_empty());
     for key in ["Requires", "After"] {

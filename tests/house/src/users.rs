@@ -83,7 +83,7 @@ fn firewall(book: &mut Book, cells: &Cells, files: &Files) {
             named.insert(user.strip_prefix('$').and_then(|word| defined.get(word).copied()).unwrap_or(user).to_owned());
         }
     }
-    let reaches = |cell: &&Cell| cell.network.iter().any(|to| to == "broker" || to == "relay");
+    let reaches = |cell: &&Cell| cell.network.iter().any(|to| to == "broker" || to == "relay" || to == "updates");
     let wanted = cells.cell.iter().filter(reaches).map(|cell| cell.uid.to_string()).chain([NETWORKD.to_owned()]).collect();
     book.same("nftables: skuid", &named, &wanted);
 }

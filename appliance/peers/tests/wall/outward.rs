@@ -3,12 +3,12 @@
 //! Called by: cargo test.
 
 use crate::packet::{TCP, UDP};
-use crate::users::{CALL, LINK, NETWORK, OTHERS, as_user, datagrams, dial, ping};
+use crate::users::{CALL, LINK, NETWORK, OTHERS, UPDATER, as_user, datagrams, dial, ping};
 use crate::world::{World, inside};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv6Addr, SocketAddrV4, UdpSocket};
 
-pub const BOX_ENV: &str = "PARLOIR_DEVICE=00\nPARLOIR_BROKER=10.77.0.1:8883\n";
+pub const BOX_ENV: &str = "PARLOIR_DEVICE=00\nPARLOIR_BROKER=10.77.0.1:8883\nPARLOIR_UPDATES=10.77.0.1:443\n";
 pub const RELAYS: &str = "udp 10.77.0.1 3478\ntcp 10.77.0.1 5349\n";
 
 /// The facility's host with its ports, a neighbour in the next cell, the router, a stranger, everybody.
@@ -34,7 +34,7 @@ type Try = (u32, u8, SocketAddrV4);
 /// Everybody tries everything; answers who got through, as the wire shows it by the ports of the sockets.
 fn who_gets_through(world: &mut World) -> BTreeSet<Try> {
     let (mut tries, mut open) = (BTreeMap::new(), Vec::new());
-    for uid in OTHERS.into_iter().chain([LINK, CALL, NETWORK]) {
+    for uid in OTHERS.into_iter().chain([LINK, CALL, UPDATER, NETWORK]) {
         for to in PLACES.map(|place| place.parse().unwrap()) {
             let socket = datagrams(uid, 0);
             let _ = socket.send_to(b"a word", to);
@@ -63,7 +63,7 @@ fn through(uid: u32, protocol: u8, to: &str) -> Try {
 fn before_peers_are_set_nobody_reaches_anything() {
     inside("outward::before_peers_are_set_nobody_reaches_anything", |mut world| {
         assert_eq!(who_gets_through(&mut world), BTreeSet::new());
-        assert!(world.counted("dropped_out") >= 11 * 14, "what is dropped is counted");
+        assert!(world.counted("dropped_out") >= 12 * 14, "what is dropped is counted");
     });
 }
 
@@ -74,10 +74,15 @@ fn each_user_reaches_its_own_peer_and_nobody_else_anything() {
         world.write("relays", RELAYS);
         world.start_peers();
         world.holds("link_tcp", &["10.77.0.1 . 8883"]);
+        world.holds("updater_tcp", &["10.77.0.1 . 443"]);
         world.holds("call_udp", &["10.77.0.1 . 3478"]);
         world.holds("call_tcp", &["10.77.0.1 . 5349"]);
-        let wanted =
-            [through(LINK, TCP, "10.77.0.1:8883"), through(CALL, UDP, "10.77.0.1:3478"), through(CALL, TCP, "10.77.0.1:5349")];
+        let wanted = [
+            through(LINK, TCP, "10.77.0.1:8883"),
+            through(UPDATER, TCP, "10.77.0.1:443"),
+            through(CALL, UDP, "10.77.0.1:3478"),
+            through(CALL, TCP, "10.77.0.1:5349"),
+        ];
         assert_eq!(who_gets_through(&mut world), wanted.into());
     });
 }
@@ -94,7 +99,7 @@ fn no_ping_no_ipv6_and_no_word_over_the_loopback() {
         assert_eq!(world.seen(), []);
         ping("10.77.0.1");
         assert_eq!(world.seen(), [], "ping, as root by a raw socket");
-        for uid in [0, LINK, CALL, NETWORK] {
+        for uid in [0, LINK, CALL, UPDATER, NETWORK] {
             let socket = as_user(uid, || UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).expect("a socket"));
             for to in ["[2001:db8::1]:3478", "[::ffff:10.77.0.1]:443", "[ff02::1]:5353", "[fe80::1%1]:3478"] {
                 let _ = socket.send_to(b"a word", to);

@@ -11,7 +11,8 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 /// As in `systemd/cells.toml`; what it does not name, the tests have of their own.
 pub const LINK: u32 = 803;
 pub const CALL: u32 = 805;
-pub const NETWORK: u32 = 809;
+pub const UPDATER: u32 = 809;
+pub const NETWORK: u32 = 811;
 /// Everybody else on the box, root among them.
 pub const OTHERS: [u32; 8] = [0, 801, 802, 804, 806, 807, 808, 65534];
 

@@ -158,12 +158,13 @@ fn sockets_have_two_ends() {
 }
 
 #[test]
-fn only_call_and_link_reach_a_network_and_only_call_starts_by_socket() {
+fn only_call_link_and_updater_reach_a_network_and_only_call_starts_by_socket() {
     for cell in cells().cell {
         let reaches: &[&str] = match cell.name.as_str() {
             "link" => &["broker"],
             "call" => &["relay"],
-            "peers" => &["filter"], // It says whom the other two reach, and reaches nobody.
+            "updater" => &["updates"],
+            "peers" => &["filter"], // It says whom the others reach, and reaches nobody.
             _ => &[],
         };
         assert_eq!(cell.network, reaches, "{}: network", cell.name);

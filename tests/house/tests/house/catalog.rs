@@ -13,7 +13,8 @@ use parloir_shell::journal::{is_code, message_id};
 const FILE: &str = "systemd/catalog/parloir.catalog";
 
 /// Rooms whose messages reach the box's journal.
-const ROOMS: &[&str] = &["arbiter", "bus", "call", "frames", "kms", "link", "pass", "peers", "seal", "shell", "still", "tls", "updater"];
+const ROOMS: &[&str] =
+    &["arbiter", "bus", "call", "frames", "kms", "link", "pass", "peers", "seal", "shell", "still", "tls", "updater"];
 
 /// Codes that stand in a message only; the message says what happened. Those of core, seal and peers have a table of their own.
 const SAID: &[(&str, &str)] = &[
@@ -100,6 +101,19 @@ const SAID: &[(&str, &str)] = &[
         "The database could not be read and was set aside; an inspector can still look at it. The box began a new one.",
     ),
     ("StorageVersion", "The database was written by a newer release; install that release."),
+    (
+        "UpdateRauc",
+        "RAUC does not answer as it should; look at parloir-rauc.service. Nothing is installed or kept until it does.",
+    ),
+    ("UpdateReport", "The update server does not take a report of this box and it was dropped; look at the server's log."),
+    (
+        "UpdateServer",
+        "The update server cannot be reached, does not prove who it is, or does not know this box; it is asked again. Look at network, server and certificates.",
+    ),
+    (
+        "UpdateStorage",
+        "A file of the updater could not be read or written; look at the data partition. What was under way begins anew.",
+    ),
     ("TooMany", "A process asked for more than it may at once; the message names its user."),
     (
         "WrongCaller",
@@ -115,6 +129,7 @@ fn entries() -> BTreeMap<String, (String, String)> {
     };
     Code::ALL.iter().for_each(|code| add(code.name(), &format!("refused by the rule {}", code.rule()), code.hint()));
     EndReason::ALL.iter().for_each(|end| add(end.name(), "the end of a visit", end.hint()));
+    parloir_updater::Code::ALL.iter().for_each(|code| add(code.name(), "an update was refused or has failed", code.hint()));
     parloir_peers::refusal::Code::ALL.iter().for_each(|code| add(code.name(), "the firewall opens less", code.hint()));
     for code in parloir_seal::Code::ALL {
         add(code.name(), "a document was refused", &sentence(code.next_step()));
@@ -130,7 +145,8 @@ fn no_two_tables_have_one_code() {
     let peers = parloir_peers::refusal::Code::ALL.iter().map(|code| code.name());
     let seal = parloir_seal::Code::ALL.iter().map(|code| code.name());
     let mut seen = BTreeSet::new();
-    for name in core.chain(peers).chain(seal).chain(SAID.iter().map(|(name, _)| *name)) {
+    let updater = parloir_updater::Code::ALL.iter().map(|code| code.name());
+    for name in core.chain(peers).chain(seal).chain(updater).chain(SAID.iter().map(|(name, _)| *name)) {
         assert!(seen.insert(name), "{name} stands in two tables");
     }
     let own: BTreeSet<&str> = parloir_peers::refusal::Code::ALL.iter().map(|code| code.name()).collect();

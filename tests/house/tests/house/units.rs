@@ -85,6 +85,8 @@ const FAULTS: &[Fault] = &[
         "/run/parloir/gate 0755 parloir-ui parloir-ui",
         "d`",
     ),
+    ("units/parloir-updater.service", "${PARLOIR_UPDATES}", "10.0.0.1:1", "ExecStart="),
+    ("nftables/parloir.nft", "define updater = 809", "define updater = 0", "skuid"),
     ("nftables/parloir.nft", "define link = 803", "define link = 804", "skuid"),
     ("nftables/parloir.nft", "chain in {", "chain in {\nmeta skuid 0 accept", "skuid"),
     ("tmpfiles.d/parloir.conf", "0700 parloir-arbiter parloir-arbiter", "0770 parloir-arbiter parloir-ui", "user and group"),
