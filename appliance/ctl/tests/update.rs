@@ -309,6 +309,32 @@ fn a_key_in_a_token_signs() {
 }
 
 #[test]
+fn a_bundle_outlives_its_signers_certificate() {
+    let bench = Bench::new();
+    assert_eq!(bench.bundle("good.raucb", "1.2.3", "signer", "ca.pem", &[]).0, 0);
+    // A year from now: certificates here are for ten and thirty days.
+    let later = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_parloirctl"));
+        command
+            .current_dir(&bench.0)
+            .env("LD_PRELOAD", "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+            .env("FAKETIME", "+365d");
+        let out = command.arg("update").args(args).output().unwrap();
+        (
+            out.status.code().unwrap(),
+            String::from_utf8_lossy(&out.stdout).into_owned(),
+            String::from_utf8_lossy(&out.stderr).into_owned(),
+        )
+    };
+    let told = later(&["verify", "good.raucb", "--keyring", "ca.pem"]);
+    assert_eq!(told.0, 0, "{}", told.2);
+    let image = ["bundle", "--image", "efi=efi.img", "--compatible", BOARD, "--version", "1.2.3", "--out", "late.raucb"];
+    let told = later(&[&image[..], &["--cert", "signer.pem", "--key", "signer.key", "--keyring", "ca.pem"]].concat());
+    assert!(told.2.contains("expired"), "the clock was not moved, or nobody looked: {told:?}");
+    refused(&told, "CannotSign");
+}
+
+#[test]
 fn an_encrypted_bundle_is_for_its_recipients() {
     let bench = Bench::new();
     bench.run(
@@ -395,4 +421,73 @@ fn bars_are_for_a_terminal_and_for_nobody_else() {
     assert!(terminal.status.success() && screen.contains("checking every block"), "{screen}");
     // Without one, nothing but the answer.
     assert_eq!(said(&bench.verify("good.raucb", &["--json"]))["verified"], true);
+}
+
+const DEVICES: [&str; 5] = ["a1", "b2", "c3", "d4", "e5"];
+
+/// Lines of the update server for five boxes: one done, one fell back, one waits for a visit, one was stopped, one heard of nothing.
+fn lines() -> String {
+    let [done, back, waits, stopped, quiet] = DEVICES;
+    let line = |event: &str, unix: u32, device: &str, rest: &str| {
+        format!(
+            "{{\"event\":\"{event}\",\"unix\":{unix},\"controller\":\"{device}\",\"action\":1,\"version\":\"1.4.0\"{rest}}}\n"
+        )
+    };
+    let said = |unix: u32, device: &str, of: &str, execution: &str, finished: &str, status: u16, detail: &str| {
+        let rest = format!(
+            ",\"of\":\"{of}\",\"execution\":\"{execution}\",\"finished\":\"{finished}\",\"status\":{status},\"details\":[\"{detail}\"]"
+        );
+        line("ddi-feedback", unix, device, &rest)
+    };
+    [
+        "{\"event\":\"ring\",\"device\":\"a1\"}\n\n".to_owned(),
+        DEVICES.iter().map(|device| line("ddi-offered", 100, device, "")).collect(),
+        line("ddi-deployment", 110, done, ""),
+        said(120, done, "deployment", "closed", "success", 200, "1.4.0: runs and is kept"),
+        said(120, back, "deployment", "proceeding", "none", 200, "1.4.0: written"),
+        said(130, back, "deployment", "closed", "failure", 200, "org.parloir.Error.UpdateNotHealthy: what it lacked"),
+        said(9000, waits, "deployment", "scheduled", "none", 200, "1.4.0: waits: InVisit"),
+        // The server did not take it: nothing is known from it.
+        said(9001, waits, "deployment", "closed", "success", 503, "1.4.0: runs"),
+        said(140, stopped, "cancel", "closed", "success", 200, "stopped"),
+        line("ddi-refused", 9000, quiet, ""),
+    ]
+    .concat()
+}
+
+#[test]
+fn a_rollout_is_what_its_boxes_reported() {
+    let bench = Bench::new();
+    bench.write("updates.jsonl", lines());
+    let status = |more: &[&str]| bench.update(&[&["status", "--reports", "updates.jsonl", "--now", "9600"], more].concat());
+    let told = said(&status(&["--json"]));
+    let kinds: Vec<_> =
+        told["boxes"].as_array().unwrap().iter().map(|b| (b["device"].as_str().unwrap(), b["kind"].as_str().unwrap())).collect();
+    let want = ["done", "failed", "under-way", "stopped", "quiet"];
+    assert_eq!(kinds, DEVICES.into_iter().zip(want).collect::<Vec<_>>());
+    assert_eq!(told["boxes"][1]["code"], "UpdateNotHealthy");
+    assert!(told["boxes"][1]["next"].as_str().unwrap().starts_with("halt the wave. The new version lacked something"));
+    assert_eq!(told["sums"], serde_json::json!({"done": 1, "under_way": 1, "stopped": 1, "failed": 1, "quiet": 1, "silent": 4}));
+    let words = status(&[]).1;
+    assert!(words.contains("e5  1.4.0  has not yet read the offer\n") && words.contains("silent: was never heard"), "{words}");
+    assert!(words.ends_with("5 boxes: 1 done, 1 failed, 1 under way, 1 stopped, 1 quiet; 4 silent\n"), "{words}");
+
+    // Between two waves of a script: the answer is printed, and the status says whether to go on.
+    let told = status(&["--halt-above", "2"]);
+    assert!(
+        told.0 == 1
+            && told.2.contains("1 of 2 boxes with a result have failed")
+            && told.2.ends_with("[org.parloir.Error.Halt]\n"),
+        "{told:?}"
+    );
+    assert_eq!(status(&["--halt-above", "50"]).0, 0);
+
+    bench.write("updates.jsonl", "no JSON\n");
+    refused(&status(&[]), "MalformedDocument");
+    refused(&bench.update(&["status", "--state", "nowhere"]), "File");
+    assert_eq!(bench.update(&["status"]).0, 2);
+    fs::create_dir(bench.0.join("updater")).unwrap();
+    assert_eq!(bench.update(&["status", "--state", "updater"]).1, "kept      the version that it came with\nunder way nothing\n");
+    bench.write("updater/queue.json", "{");
+    refused(&bench.update(&["status", "--state", "updater"]), "MalformedDocument");
 }

@@ -7,10 +7,12 @@ mod check;
 mod container;
 mod inspect;
 mod manifest;
+mod meaning;
 mod progress;
 mod rauc;
 mod refusal;
 mod say;
+mod status;
 mod verify;
 mod verity;
 
@@ -26,6 +28,7 @@ pub enum Command {
     Bundle(bundle::Args),
     Verify(verify::Args),
     Inspect(inspect::Args),
+    Status(status::Args),
 }
 
 /// Does it.
@@ -34,6 +37,7 @@ pub fn run(command: &Command) -> Result<(), Fault> {
         Command::Bundle(args) => bundle::run(args),
         Command::Verify(args) => verify::run(args),
         Command::Inspect(args) => inspect::run(args),
+        Command::Status(args) => status::run(args),
     }
 }
 

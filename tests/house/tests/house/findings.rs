@@ -1,4 +1,4 @@
-//! Owns: that every test which `tests/regress/findings.md`, `docs/security.md`, `docs/threats.md` or `docs/integrating.md` names is there.
+//! Owns: that every test which `tests/regress/findings.md`, `docs/security.md`, `docs/threats.md`, `docs/integrating.md` or `docs/operating.md` names is there.
 //! Never: runs them; their rooms do.
 //! Called by: `scripts/test house`.
 
@@ -63,9 +63,11 @@ fn every_threat_has_its_tests_and_says_when_it_does_not_hold() {
 }
 
 #[test]
-fn what_the_integrators_page_names_is_there() {
-    let page = read_to_string(root().join("docs/integrating.md")).expect("the page");
-    let tests: Vec<_> = page.lines().flat_map(|line| named(line).map(move |(path, name)| (line, path, name))).collect();
-    assert!(!tests.is_empty(), "it names no test");
-    tests.into_iter().for_each(|(line, path, name)| resolve(line, path, name));
+fn what_the_integrators_and_the_operators_page_name_is_there() {
+    for page in ["docs/integrating.md", "docs/operating.md"] {
+        let text = read_to_string(root().join(page)).expect("the page");
+        let tests: Vec<_> = text.lines().flat_map(|line| named(line).map(move |(path, name)| (line, path, name))).collect();
+        assert!(!tests.is_empty(), "{page} names no test");
+        tests.into_iter().for_each(|(line, path, name)| resolve(line, path, name));
+    }
 }

@@ -144,6 +144,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "parloir-seal",
             "parloir-issuer",
             "parloir-wire",
+            // What a box wrote is read with the box's own types.
+            "parloir-updater",
             "clap",
             "serde",
             "serde_json",
