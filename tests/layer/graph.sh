@@ -128,12 +128,12 @@ graph_machine() {
   } >>"$report"
 }
 
-# refused WORDS CONF-LINE EXPECTED: the product's image with that line in its configuration is refused by these words.
+# refused WORDS CONF-LINE EXPECTED [RECIPE]: the recipe, the product's image unless another is named, with that line in its configuration is refused by these words.
 refused() {
-  local words=$1 line=$2 expected=$3 told image=$work/tree/yocto-layer/recipes-core/images/parloir-image.bb
+  local words=$1 line=$2 expected=$3 told recipe=$work/tree/yocto-layer/${4-recipes-core/images/parloir-image.bb}
   printf '%s\n' "$line" >"$work/refused.conf"
   chmod 644 "$work/refused.conf"
-  if told=$(graph_run refused bitbake -e -b "$image" -R "$work/refused.conf" 2>&1); then
+  if told=$(graph_run refused bitbake -e -b "$recipe" -R "$work/refused.conf" 2>&1); then
     echo "$words: bitbake takes it" >&2
     return 1
   fi
@@ -148,8 +148,42 @@ graph_refusals() {
     refused 'a debug feature by `EXTRA_IMAGE_FEATURES`' 'EXTRA_IMAGE_FEATURES = "empty-root-password"' ParloirProduct &&
     refused 'a debugger in the image' 'IMAGE_INSTALL:append = " gdb"' ParloirProduct &&
     refused 'a debug build' 'DEBUG_BUILD = "1"' ParloirProduct &&
+    refused 'the doors of the bench' 'CARGO_BUILD_FLAGS:append = " --features parloir-gate/bench"' ParloirProduct recipes-parloir/parloir/parloir_0.1.0.bb &&
     refused 'another first process' 'UKI_CMDLINE:append = " init=/bin/sh"' ParloirProduct &&
-    refused_distros
+    refused_keys && refused_distros
+}
+
+# refused_keys: the task that takes the site's root keys, with none, with those of a development site, and with others, which it takes.
+refused_keys() {
+  local keys status=0
+  keys=$(mktemp -d)
+  chmod 755 "$keys"
+  mkdir -p "$keys/development/roots" "$keys/site"
+  echo 'no real keys' | tee "$keys/development/roots.bin" "$keys/development/roots/0.key" "$keys/site/roots.bin" >/dev/null
+  refused_site 'no root keys' '' 'PARLOIR_ROOTS is not set' &&
+    refused_site 'root keys of a development site' "$keys/development/roots.bin" 'the secret keys of these roots lie beside it' &&
+    refused_site 'root keys inside the tree' "$work/tree/Cargo.toml" 'keys lie in no tree and no build' &&
+    { site_with "$keys/site/roots.bin" >/dev/null || { echo 'root keys from outside are not taken' >&2; false; }; } || status=1
+  rm -rf "$keys"
+  return $status
+}
+
+# site_with PATH: runs the task of parloir-site that takes the root keys.
+site_with() {
+  echo "PARLOIR_ROOTS = \"$1\"" >"$work/given.conf"
+  chmod 644 "$work/given.conf"
+  graph_run refused bitbake -b "$work/tree/yocto-layer/recipes-parloir/parloir/parloir-site_0.1.0.bb" -f -c compile -R "$work/given.conf" 2>&1
+}
+
+# refused_site WORDS PATH EXPECTED: those root keys are refused by these words.
+refused_site() {
+  local told
+  if told=$(site_with "$2"); then
+    echo "$1: bitbake takes it" >&2
+    return 1
+  fi
+  told=$(grep -a -o -m 1 "ParloirProduct: .*$3.*" <<<"$told") || { echo "$1: not refused by \"$3\"" >&2; return 1; }
+  echo "| $1 | $told |" | sed "s|$work/||g; s|/tmp/tmp[^/]*|DIR|g" | tee -a "$report" >&2
 }
 
 # refused_distros: each image in the other distro, where both were parsed.

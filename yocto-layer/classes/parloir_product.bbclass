@@ -14,7 +14,7 @@ python () {
     said = product.refuse_distro(d.getVar('DISTRO'))
     said += product.refuse_features("%s %s" % (d.getVar('IMAGE_FEATURES') or "", d.getVar('EXTRA_IMAGE_FEATURES') or ""))
     said += product.refuse_packages(" ".join(d.getVar(name) or "" for name in ('IMAGE_INSTALL', 'CORE_IMAGE_EXTRA_INSTALL', 'EXTRA_INSTALL')))
-    said += product.refuse_build(d.getVar('DEBUG_BUILD'), d.getVar('PARLOIR_CARGO_FEATURES') or "")
+    said += product.refuse_build(d.getVar('DEBUG_BUILD'), "%s %s" % (d.getVar('CARGO_BUILD_FLAGS') or "", d.getVar('PACKAGECONFIG_CONFARGS') or ""))
     said += product.refuse_words(d.getVar('UKI_CMDLINE') or "")
     parloir_end(said, d)
 }

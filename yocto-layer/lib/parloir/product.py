@@ -48,8 +48,9 @@ def refuse_build(debug_build, cargo_flags):
     said = []
     if (debug_build or "0") not in ("", "0"):
         said.append("DEBUG_BUILD is set: a product has release builds")
-    if "--features" in cargo_flags or "bench" in cargo_flags or "--all-features" in cargo_flags:
-        said.append(f"cargo is given features ({cargo_flags.strip()}): the doors of the bench are one of them")
+    given = [word for word in cargo_flags.split() if word.startswith(("--features", "--all-features", "-F"))]
+    if given:
+        said.append(f"cargo is given {' '.join(given)}: the doors of the bench are features")
     return said
 
 

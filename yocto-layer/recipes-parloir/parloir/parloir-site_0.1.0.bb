@@ -13,12 +13,15 @@ REQUIRED_DISTRO_FEATURES = "parloir"
 
 PARLOIR_KEYS = "PARLOIR_ROOTS"
 do_configure[noexec] = "1"
-do_compile[noexec] = "1"
-do_install[prefuncs] += "parloir_require_keys"
-do_install[file-checksums] += "${@d.getVar('PARLOIR_ROOTS') + ':True' if d.getVar('PARLOIR_ROOTS') else ''}"
+do_compile[prefuncs] += "parloir_require_keys"
+do_compile[file-checksums] += "${@d.getVar('PARLOIR_ROOTS') + ':True' if d.getVar('PARLOIR_ROOTS') else ''}"
+
+do_compile() {
+    cp ${PARLOIR_ROOTS} ${B}/roots.bin
+}
 
 do_install() {
-    install -D -m 0644 ${PARLOIR_ROOTS} ${D}${nonarch_libdir}/parloir/roots.bin
+    install -D -m 0644 ${B}/roots.bin ${D}${nonarch_libdir}/parloir/roots.bin
 }
 
 FILES:${PN} = "${nonarch_libdir}/parloir"
