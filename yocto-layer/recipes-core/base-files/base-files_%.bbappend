@@ -1,3 +1,6 @@
 # Mounts are units of ours (systemd/units), names come from nowhere.
-FILESEXTRAPATHS:prepend:parloir-box := "${THISDIR}/files:"
 hostname:parloir-box = "parloir"
+
+do_install:append:parloir-box() {
+    : > ${D}${sysconfdir}/fstab
+}
