@@ -241,10 +241,37 @@ fn a_byte_anywhere_is_noticed() {
 }
 
 #[test]
+fn no_bytes_make_it_fall() {
+    let bench = Bench::new();
+    assert_eq!(bench.bundle("good.raucb", "1.2.3", "signer", "ca.pem", &[]).0, 0);
+    let good = bench.read("good.raucb");
+    let signature = 8 + usize::try_from(u64::from_be_bytes(good[good.len() - 8..].try_into().unwrap())).unwrap();
+    let mut seed = 20_261_122_u64;
+    let mut next = |below: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap() % below
+    };
+    let mut kinds = [0; 2];
+    for round in 0..300 {
+        // The signature alone, as a file: what is parsed lies there.
+        let mut bytes = good[good.len() - signature..].to_vec();
+        for _ in 0..=next(4) {
+            let at = next(bytes.len() - 8);
+            bytes[at] = u8::try_from(next(256)).unwrap();
+        }
+        bench.write("bent.raucb", &bytes);
+        let (status, stdout, stderr) = bench.update(&["inspect", "bent.raucb"]);
+        assert!(matches!(status, 0 | 1), "round {round}: {status} {stdout} {stderr}");
+        kinds[usize::try_from(status).unwrap()] += 1;
+    }
+    assert!(kinds[0] > 10 && kinds[1] > 10, "{kinds:?}: either nothing was bent or nothing was read");
+}
+
+#[test]
 fn nothing_is_made_that_a_box_would_refuse() {
     let bench = Bench::new();
     let make = |version: &str, signer: &str, keyring: &str| bench.bundle("out.raucb", version, signer, keyring, &[]);
-    for version in ["", "1", "1.2", "v1.2.3", "1.2.3.4", "01.2.3"] {
+    for version in ["", "1", "1.2", "v1.2.3", "1.2.3.4", "01.2.3", "1.2.3-rc-1"] {
         refused(&make(version, "signer", "ca.pem"), "UpdateVersion");
     }
     // A key that is not the certificate's, one for another purpose, one of another authority.

@@ -67,7 +67,13 @@ pub struct Box_<'a> {
 
 /// The version of a bundle.
 pub fn version(place: impl core::fmt::Display, text: &str) -> Result<Version, Refused> {
-    Version::parse(text).map_err(|why| refusal::version(place, text, why))
+    match Version::parse(text) {
+        // SemVer allows it; RAUC cuts at the last hyphen and then understands neither half.
+        Ok(version) if version.pre.contains('-') => {
+            Err(refusal::version(place, text, "RAUC reads no hyphen within a pre-release"))
+        }
+        other => other.map_err(|why| refusal::version(place, text, why)),
+    }
 }
 
 /// Whether it is for this box.
