@@ -14,6 +14,7 @@ packages_visitor=(chromium chromium-driver)
 packages_image=(mmdebstrap debian-archive-keyring util-linux)
 packages_update=(rauc squashfs-tools openssl) # bundles, made and verified
 packages_fuzz=(g++) # libFuzzer itself is C++
+packages_layer=(python3-venv flex bison xz-utils systemd linux-source-6.12) # a long-term kernel, for its Kconfig
 packages_test=(iproute2 nftables shellcheck binutils strace xvfb xauth xdotool imagemagick dbus-bin libfaketime
   "${packages_update[@]}" softhsm2 opensc libengine-pkcs11-openssl)
 

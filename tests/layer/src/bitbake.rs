@@ -98,6 +98,10 @@ impl Recipe {
                     self.take(tree, &path);
                 }
             } else if let Some(mut assignment) = assignment(&whole) {
+                if assignment.operator == ":=" {
+                    let dir = file.rsplit_once('/').map_or("", |(dir, _)| dir);
+                    assignment.value = assignment.value.replace("${THISDIR}", dir);
+                }
                 assignment.file = file.to_owned();
                 assignment.line = number + 1;
                 self.assignments.push(assignment);
@@ -132,19 +136,36 @@ impl Recipe {
 
     fn expand_within(&self, text: &str, depth: usize) -> String {
         let Some((before, rest)) = text.split_once("${") else { return text.to_owned() };
-        let Some((name, after)) = rest.split_once('}') else { return text.to_owned() };
-        let plain = name.chars().all(|c| c.is_alphanumeric() || "_-:.".contains(c));
-        let known = if plain && depth < 20 { self.raw(name) } else { None };
+        let Some(end) = closing(rest) else { return text.to_owned() };
+        let (name, after) = (&rest[..end], &rest[end + 1..]);
+        let known = match name.strip_prefix('@') {
+            _ if depth > 20 => None,
+            Some(python) => self.contains(python),
+            None => self.raw(name),
+        };
         let value = known.map_or_else(|| format!("${{{name}}}"), |value| self.expand_within(&value, depth + 1));
         format!("{before}{value}{}", self.expand_within(after, depth))
     }
 
-    fn key(&self, assignment: &Assignment) -> String {
-        if assignment.key.contains("${") {
-            // Names of packages: `${PN}` and what is made from it.
-            return self.expand(&assignment.key);
+    /// The one piece of Python that is understood: `bb.utils.contains('NAME', 'words', 'if so', 'if not', d)`.
+    fn contains(&self, python: &str) -> Option<String> {
+        let arguments = python.trim().strip_prefix("bb.utils.contains(")?.strip_suffix(", d)")?;
+        let strings: Vec<&str> = arguments.split('\'').skip(1).step_by(2).collect();
+        let [name, wanted, so, otherwise] = strings[..] else { return None };
+        let there = self.words(name);
+        let all = wanted.split_whitespace().all(|word| there.iter().any(|own| own == word));
+        Some(if all { so } else { otherwise }.to_owned())
+    }
+
+    /// The key of an assignment with the recipe's own names put in: `RDEPENDS:${PN}-x`.
+    #[must_use]
+    pub fn key(&self, assignment: &Assignment) -> String {
+        let mut key = assignment.key.clone();
+        for name in ["PN", "BPN", "PV", "BP"] {
+            let value = self.defaults.get(name).map_or("", String::as_str);
+            key = key.replace(&format!("${{{name}}}"), value);
         }
-        assignment.key.clone()
+        key
     }
 
     fn raw(&self, name: &str) -> Option<String> {
@@ -183,10 +204,29 @@ impl Recipe {
         if without.is_empty() {
             return Some(text);
         }
-        let gone: Vec<String> = without.iter().flat_map(|words| self.expand(words).split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect();
+        let gone: Vec<String> = without
+            .iter()
+            .flat_map(|words| self.expand(words).split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+            .collect();
         let text = self.expand(&text);
         Some(text.split_whitespace().filter(|word| !gone.iter().any(|other| other == word)).collect::<Vec<_>>().join(" "))
     }
+}
+
+/// Where the brace that was opened before this text is closed.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 1;
+    for (at, letter) in text.char_indices() {
+        match letter {
+            '{' => open += 1,
+            '}' => open -= 1,
+            _ => {}
+        }
+        if open == 0 {
+            return Some(at);
+        }
+    }
+    None
 }
 
 fn set(base: &mut Option<String>, weak: &mut Option<String>, operator: &str, value: String) {
@@ -271,6 +311,15 @@ mod tests {
         assert_eq!(one.words("F:b-x"), ["/a", "/b"]);
         assert_eq!(one.words("F:b"), ["/c"]);
         assert_eq!(one.flag("G", "x").as_deref(), Some("flag"));
+    }
+
+    #[test]
+    fn contains_is_understood_and_other_python_is_left() {
+        let text = "F = \"efi va\"\nV = \"x\"\nA = \"${@bb.utils.contains('F', 'efi', ' yes ${V}', '', d)}\"\nB = \"${@bb.utils.contains('F', 'tpm', 'yes', 'no', d)}\"\nC = \"${@1 + 1}\"\n";
+        let one = recipe(text, &[]);
+        assert_eq!(one.value("A").as_deref(), Some(" yes x"));
+        assert_eq!(one.value("B").as_deref(), Some("no"));
+        assert_eq!(one.value("C").as_deref(), Some("${@1 + 1}"));
     }
 
     #[test]
