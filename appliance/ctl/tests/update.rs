@@ -208,6 +208,31 @@ fn what_a_box_refuses_is_refused_with_the_same_code() {
     refused(&bench.update(&["inspect", "plain.raucb"]), "UpdatePlain");
 }
 
+/// What RAUC itself complains of, the updater gives a code to; it is the one that verify gave.
+#[test]
+fn raucs_own_words_are_the_same_code_on_a_box() {
+    let bench = Bench::new();
+    assert_eq!(bench.bundle("good.raucb", "1.2.3", "signer", "ca.pem", &[]).0, 0);
+    assert_eq!(bench.bundle("foreign.raucb", "1.2.3", "stranger", "foreign.pem", &[]).0, 0);
+    let good = bench.read("good.raucb");
+    bench.write("cut.raucb", &good[..good.len() / 2]);
+    let mut bent = good.clone();
+    let at = good.len() - 60; // in the signature's own bytes
+    bent[at] ^= 1;
+    bench.write("bent.raucb", bent);
+    let conf = "[system]\ncompatible=parloir-test\nbootloader=noop\nbundle-formats=-plain\n[keyring]\npath=ca.pem\ncheck-purpose=codesign\nuse-bundle-signing-time=true\n";
+    bench.write("box.conf", conf);
+    for (file, code) in [("foreign.raucb", "UpdateSignature"), ("cut.raucb", "UpdateDamaged"), ("bent.raucb", "UpdateSignature")]
+    {
+        refused(&bench.verify(file, &[]), code);
+        let mut rauc = Command::new("rauc");
+        let said = rauc.current_dir(&bench.0).args(["--conf", "box.conf", "info", file]).output().unwrap();
+        let words = String::from_utf8_lossy(&said.stderr).into_owned();
+        let last = words.lines().rfind(|line| !line.is_empty()).unwrap_or_default();
+        assert_eq!(parloir_updater::code::of_rauc(last).name(), code, "{file}: {last}");
+    }
+}
+
 #[test]
 fn a_byte_anywhere_is_noticed() {
     let bench = Bench::new();
