@@ -11,14 +11,16 @@ initrd() {
   local dir=$work/initrd path
   rm -rf "$dir"
   mkdir -p "$dir"/{bin,dev,proc,sys,run,sysroot,modules}
-  cp "$recipe/init" "$dir/init"
+  # A variant's fault comes before the root is there.
+  awk -v hook="${hook-}" '/^# The partition that the firmware took/ && hook { print hook } { print }' "$recipe/init" >"$dir/init"
+  chmod 755 "$dir/init"
   cp "$out/root.verity" "$dir/verity"
   cp "$packages/usr/bin/busybox" "$dir/bin/"
   for path in sh mount umount cat insmod sleep reboot tail tr sed grep basename dirname readlink mkdir switch_root; do
     ln -s busybox "$dir/bin/$path"
   done
-  cp "$packages/usr/sbin/dmsetup" "$packages/usr/sbin/blkid" "$dir/bin/"
-  libraries /usr/sbin/dmsetup /usr/sbin/blkid >"$work/initrd.libraries"
+  cp "$packages"/usr/sbin/{dmsetup,blkid} "$packages/usr/bin/efibootmgr" "$dir/bin/"
+  libraries /usr/sbin/dmsetup /usr/sbin/blkid /usr/bin/efibootmgr >"$work/initrd.libraries"
   for path in $(<"$work/initrd.libraries"); do
     mkdir -p "$dir/$(dirname "$path")"
     cp -a "$packages/$path" "$dir/$path"
@@ -41,7 +43,7 @@ uki() {
   echo "$line" >"$dir/cmdline"
   cpio_of "$dir" "$work/cmdline.cpio"
   in_tools ukify build --linux="$packages/boot/vmlinuz-$kernel" --initrd="$out/initrd" --initrd="$work/cmdline.cpio" --cmdline="$line" \
-    --os-release=@"$recipe/os-release" --uname="$kernel" --stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub --output="$out/$1.efi" 2>&1 | { grep -v '^Wrote' || true; }
+    --os-release=@"$tree/usr/lib/os-release" --uname="$kernel" --stub=/usr/lib/systemd/boot/efi/linuxx64.efi.stub --output="$out/$1.efi" 2>&1 | { grep -v '^Wrote' || true; }
 }
 
 ukis() {

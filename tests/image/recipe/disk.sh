@@ -1,7 +1,8 @@
 # A disk as a factory would write it: both slots, and a data partition with the keys of one box. Sourced by scripts/image.
 # shellcheck shell=bash disable=SC2154 # root, target, recipe, image, packages, work, out, kernel: set by scripts/image
 
-efi_mib=48 root_mib=192 data_mib=64
+# The data partition holds one bundle while it is installed.
+efi_mib=48 root_mib=192 data_mib=320
 
 # owned OWNER MODE FROM TO...: a copy with a numeric owner, as the data partition holds it.
 owned() {
@@ -22,6 +23,11 @@ data_tree() {
     [ -f "$file" ] && owned 802 600 "$file" "$dir/keys/box/"
   done
   owned 803 600 "$box"/tls/{ca.pem,box.pem,box.key} "$dir/keys/tls/"
+  # A box that takes no updates has none of these.
+  if [ -e "$box/updater/box.key" ]; then
+    install -d -o 809 -g 809 -m 700 "$dir/keys/updater"
+    owned 809 600 "$box"/updater/{ca.pem,box.pem,box.key} "$dir/keys/updater/"
+  fi
   if [ -e "$box/box.env" ]; then
     install -m 644 "$box/box.env" "$dir/box.env"
     return

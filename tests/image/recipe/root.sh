@@ -1,7 +1,7 @@
 # The root: Debian's part, our part, and what is computed from both; then its picture, its hash tree and its list. Sourced by scripts/image.
 # shellcheck shell=bash disable=SC2154 # root, target, recipe, image, packages, work, out, kernel: set by scripts/image
 
-ours=(gate arbiter link ui call peers still)
+ours=(gate arbiter link ui call peers still updater)
 
 # put FROM TO [GLOB]: our files into the tree, with the modes of the build and not of a checkout. Never in place: the tree shares its files
 # with base.
@@ -120,11 +120,26 @@ board() {
   fi
 }
 
-# configuration ROOTS: what a system needs in /etc, and nothing else; the root keys; the board.
+# filled FROM TO: a file of the tree with the two words that say which image this is. Never in place: trees share their files.
+filled() {
+  rm -f "$2"
+  sed "s/@VERSION@/$version/g; s/@COMPATIBLE@/$compatible/g" "$1" >"$2"
+}
+
+# identity: which image this is, for a reader and for RAUC.
+identity() {
+  filled "$recipe/os-release" "$tree/usr/lib/os-release"
+  filled "$root/systemd/rauc/system.conf" "$tree/usr/lib/rauc/system.conf"
+}
+
+# configuration ROOTS UPDATES: what a system needs in /etc, and nothing else; the root keys; whose updates it takes; the board.
 configuration() {
+  [ -e "$2" ] || { echo "$2 is not there: scripts/image build without --no-compile makes it, or name one with --updates" >&2; exit 2; }
   [ -e "$1" ] || { echo "$1 is not there: scripts/image build without --no-compile makes it, or name one with --roots" >&2; exit 2; }
   install -m 644 "$recipe/sysusers.conf" "$tree/usr/lib/sysusers.d/00-parloir-base.conf"
-  install -m 644 "$recipe/os-release" "$tree/usr/lib/os-release"
+  mkdir -p "$tree/usr/lib/rauc"
+  install -m 644 "$2" "$tree/usr/lib/rauc/ca.cert.pem"
+  identity
   ln -sf ../usr/lib/os-release "$tree/etc/os-release"
   ln -sf ../proc/self/mounts "$tree/etc/mtab"
   : >"$tree/etc/machine-id" # a new one for each boot, in memory
@@ -172,12 +187,12 @@ refuse() {
   [ -z "$found" ] || { echo "this must not be in the image: $found" >&2; exit 1; }
 }
 
-# root_image ROOTS: $image/root, and in $out root.img, root.hash, manifest.
+# root_image ROOTS UPDATES: $image/root, and in $out root.img, root.hash, manifest.
 root_image() {
   tree=$image/root
   rm -rf "$tree"
   cp -al "$image/base" "$tree"
-  configuration "$1"
+  configuration "$1" "$2"
   install_ours
   install_binaries
   computed
@@ -188,6 +203,11 @@ root_image() {
   fi
   refuse -perm /6000
   refuse -regextype posix-extended -regex '.*/s?bin/(sh|bash|dash|busybox|apt|dpkg|perl.*|python.*|agetty|login|sulogin|su|sudo|sshd|passwd)'
+  pack
+}
+
+# pack: the tree as one verified picture in $out.
+pack() {
   (cd "$tree" && find . -type f -print0 | sort -z | xargs -0 sha256sum) >"$out/manifest"
   rm -f "$out/root.img"
   # Times, owners and numbers are fixed, so that the same files are the same picture.

@@ -17,6 +17,12 @@ const INSIDE: &str = "PARLOIR_INSIDE";
 /// For an orderly end after whoever started this has gone.
 const GRACE: Duration = Duration::from_secs(15);
 
+/// Whether this is not yet within the namespaces: what needs the machine's own root, or its files as they are, is done here.
+#[must_use]
+pub fn is_outside() -> bool {
+    std::env::var_os(INSIDE).is_none()
+}
+
 /// Runs `body` within the namespaces; `test` is the name of the test function that calls this. Outside it returns whether the body
 /// was run at all: where namespaces cannot be made it says "skipped: why".
 ///

@@ -13,11 +13,12 @@ const BINARIES: &str = "/usr/libexec/parloir/";
 /// First and last number of our users, as `systemd/sysusers.d` gives them.
 const USERS: std::ops::RangeInclusive<u32> = 800..=899;
 /// Programs that may run as root beside the kernel's own threads, and why they must.
-const ROOT: [(&str, &str); 4] = [
+const ROOT: [(&str, &str); 5] = [
     ("/usr/lib/systemd/systemd", "starts everything"),
     ("/usr/lib/systemd/systemd-executor", "is systemd on its way to become a service"),
     ("/usr/lib/systemd/systemd-journald", "keeps the journal"),
     ("/usr/lib/systemd/systemd-udevd", "makes device nodes"),
+    ("/usr/bin/rauc", "writes the slot that is not running"),
 ];
 /// `udevadm` in Debian is the daemon's own file.
 const UDEV: &str = "/usr/bin/udevadm";

@@ -3,6 +3,7 @@
 //! Called by: the tests of whole boxes, `parloir-machine`.
 
 use std::cell::Cell;
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -94,7 +95,11 @@ impl Scene {
         let value = |name: &str| self.play.stage.supervisor.values.get(name).cloned().unwrap_or_default();
         let keys = PathBuf::from(value("keys"));
         let (device, site, broker) = (value("device"), value("site"), value("broker"));
-        let text = format!("PARLOIR_DEVICE={device}\nPARLOIR_SITE={site}\nPARLOIR_BROKER={broker}\n");
+        let mut text = format!("PARLOIR_DEVICE={device}\nPARLOIR_SITE={site}\nPARLOIR_BROKER={broker}\n");
+        // An update server, where the test has one.
+        if let Some(updates) = self.play.stage.supervisor.values.get("updates") {
+            let _ = writeln!(text, "PARLOIR_UPDATES={updates}");
+        }
         fs::write(keys.join("box.env"), text)?;
         let count = fs::read_dir(&self.dir)?.count();
         let disk = self.dir.join(format!("{}-{count}.img", uki.name()));

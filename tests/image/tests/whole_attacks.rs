@@ -273,7 +273,17 @@ fn a_stopped_screen_does_not_keep_a_visit() {
 #[test]
 fn the_data_partition_holds_what_is_written_down_and_nothing_else() {
     let Some(report) = in_a_visit() else { return };
-    let known = ["box.env", "keys/box/", "keys/tls/", "gate/door-record", "arbiter/arbiter.db", "arbiter/floors"];
+    let known = [
+        "box.env",
+        "keys/box/",
+        "keys/tls/",
+        "gate/door-record",
+        "arbiter/arbiter.db",
+        "arbiter/floors",
+        "keys/updater/",
+        "updater/",
+        "rauc/",
+    ];
     let files = part(report, "data").as_array().expect("files");
     assert!(files.iter().any(|file| file["path"] == "arbiter/arbiter.db"), "{files:?}");
     for file in files {

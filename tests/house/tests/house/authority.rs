@@ -44,7 +44,8 @@ type Right = (String, &'static str, String);
 
 fn rights_of_policy_files() -> BTreeSet<Right> {
     let policies = files().into_iter().filter(|p| p.starts_with("systemd/dbus") && p.extension().is_some_and(|e| e == "conf"));
-    policies.flat_map(|path| rights_of(&text(&path))).collect()
+    // Root is no cell; what it owns, the test of RAUC's policy below says.
+    policies.flat_map(|path| rights_of(&text(&path))).filter(|(user, ..)| user != "root").collect()
 }
 
 fn rights_of(policy: &str) -> BTreeSet<Right> {
@@ -104,6 +105,21 @@ fn rights_of_cells() -> BTreeSet<Right> {
         wanted.extend(cell.bus.calls.iter().map(|name| (cell.user.clone(), "call", name.clone())));
     }
     wanted
+}
+
+#[test]
+fn rauc_is_roots_and_only_the_updater_calls_it() {
+    let policy = without_comments(&text(Path::new("systemd/dbus/de.pengutronix.rauc.conf")));
+    let rights = rights_of(&policy);
+    assert_eq!(rights, BTreeSet::from([("root".to_owned(), "own", "de.pengutronix.rauc".to_owned())]));
+    let users: BTreeSet<String> =
+        policy.split('<').filter(|tag| tag.starts_with("policy")).filter_map(|tag| attribute(tag, "user")).collect();
+    assert_eq!(users, BTreeSet::from(["parloir-updater", "root"].map(str::to_owned)));
+    let (default, _) = policy.split_once("</policy>").expect("the default first");
+    assert!(!default.contains("<allow"), "{default}");
+    for denied in ["own=", "send_destination=", "receive_sender=", "send_interface="] {
+        assert!(default.contains(&format!("<deny {denied}\"de.pengutronix.rauc")), "{denied} is not denied to everybody");
+    }
 }
 
 #[test]

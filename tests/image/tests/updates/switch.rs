@@ -1,0 +1,184 @@
+//! Owns: the course of an update that goes well, and of those that a box must refuse: refusals, an offer in a visit, the install after it,
+//! restart, blessing, report; figures.
+//! Never: a fault in the new version (`falls` beside it).
+//! Called by: `whole_updates.rs`.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use parloir_image::story::ledger;
+use parloir_image::{Halt, Probe};
+use serde_json::{Value, json};
+
+use super::bundles::Bundles;
+use super::{STEP, Site, WHOLE, code};
+
+/// The version that boxes take here.
+pub const NEXT: &str = "0.2.0";
+/// How long each half of the visit lasts: without an offer, and with one.
+const HALF: Duration = Duration::from_secs(25);
+
+/// Everything that this course offers. Outside.
+///
+/// # Errors
+/// A script or a program fails.
+pub fn make(test: &str) -> std::io::Result<()> {
+    let bundles = Bundles::outside(test)?;
+    let next = bundles.made("next", NEXT, &[], &[])?;
+    bundles.of_the_image()?;
+    bundles.truncated(&next)?;
+    bundles.flipped(&next)?;
+    bundles.plain("0.2.1")?;
+    let foreign = bundles.foreign_keys()?;
+    bundles.made("foreign", "0.2.2", &[], &foreign.iter().map(String::as_str).collect::<Vec<_>>())?;
+    bundles.made("other-board", "0.2.3", &["--compatible", "parloir-other"], &[])?;
+    bundles.made("older", "0.0.9", &[], &[])?;
+    // What a change to one crate costs a box that fetches only what it lacks.
+    bundles.made("one-crate", "0.2.4", &["--crate", "parloir-peers"], &[])?;
+    Ok(())
+}
+
+/// Bundles that a box refuses, each with the code that it gives.
+pub const REFUSED: [(&str, &str, &str); 6] = [
+    ("foreign", "0.2.2", "UpdateSignature"),
+    ("other-board", "0.2.3", "UpdateCompatible"),
+    ("truncated", NEXT, "UpdateDamaged"),
+    ("plain", "0.2.1", "UpdatePlain"),
+    ("older", "0.0.9", "UpdateOlder"),
+    ("flipped", NEXT, "UpdateDamaged"),
+];
+
+/// The course; `note` takes what came of each step.
+///
+/// # Errors
+/// A step that the others need did not come to its end.
+pub fn course(test: &str, mut note: impl FnMut(&str, Value)) -> Result<(), Halt> {
+    let mut site = Site::set(test)?;
+    note("before", json!({ "running": format!("{:?}", site.running()?), "order": site.order()? }));
+    for (name, version, _) in REFUSED {
+        note(name, refused(&mut site, name, version)?);
+    }
+    note("in_a_visit", visit(&mut site)?);
+    note("switched", switched(&mut site)?);
+    let at = site.scene.out.join("state");
+    note("ledger", ledger(&site.probe, &at)?);
+    note("sizes", sizes(&site)?);
+    Ok(())
+}
+
+fn refused(site: &mut Site, name: &str, version: &str) -> Result<Value, Halt> {
+    let before = site.running()?;
+    let action = site.offer(&site.bundles.path(name), version)?;
+    let told = site.closed(action, WHOLE)?;
+    // The screen tells it as soon as the arbiter heard of it; the picture is for a reader, the view's word for the test.
+    site.scene.play.idle(Duration::from_secs(2))?;
+    site.machine.screendump(&site.scene.out.join(format!("refused-{name}.png")))?;
+    let said = |unit: &str| site.journal_of(unit, 400).into_iter().rev().find(|line| line.contains(&code(&told)));
+    Ok(json!({
+        "finished": told["finished"], "code": code(&told), "details": told["details"],
+        "arbiter": said("parloir-arbiter"), "screen": said("parloir-ui"), "updater": said("parloir-updater"),
+        "same": site.running()? == before, "order": site.order()?,
+    }))
+}
+
+fn press(probe: &Probe, key: &str) -> Result<(), Halt> {
+    let ran = probe.run(&["parloir-probe", "act", "type", "parloir-remote", key])?;
+    if ran.out().contains("\"grabbed\":true") { Ok(()) } else { Err(Halt::Failed(format!("no remote: {}", ran.out()))) }
+}
+
+/// A visit with a browser; in its second half the good bundle is offered. What both sides decoded in each half, and what the box asked
+/// the update server meanwhile.
+fn visit(site: &mut Site) -> Result<Value, Halt> {
+    site.home()?;
+    site.until("the visitor's link", STEP, |site| site.scene.play.seen.visitor_url.is_some())?;
+    site.scene.play.visitor_to_page()?;
+    site.until("the visitor's page", STEP, |site| site.scene.play.seen.visitor_waits)?;
+    press(&site.probe, "ok")?;
+    site.until("pictures on both sides", STEP, |site| {
+        let seen = &site.scene.play.seen;
+        seen.first_picture_ns.is_some() && seen.visitor.first_frame_ms.is_some()
+    })?;
+    site.scene.play.idle(Duration::from_secs(5))?;
+    let decoded = |site: &Site| [site.scene.play.seen.appliance.decoded(), site.scene.play.seen.visitor.decoded()];
+    let zero = decoded(site);
+    site.scene.play.idle(HALF)?;
+    let half = decoded(site);
+    let action = site.offer(&site.bundles.path("next"), NEXT)?;
+    let begun = Instant::now();
+    site.until("the box to hear of the offer", STEP, |site| {
+        site.heard("ddi-deployment", |told| told["action"] == action).is_some()
+    })?;
+    let heard = begun.elapsed();
+    site.scene.play.idle(HALF.saturating_sub(heard))?;
+    let (end, lasted) = (decoded(site), begun.elapsed());
+    let phase = site.scene.play.seen.phase.clone();
+    let fetched = site.heard("ddi-download", |told| told["action"] == action).is_some();
+    let installing = site.journal_of("parloir-rauc", 50).iter().any(|line| line.contains("nstall") && line.contains("started"));
+    press(&site.probe, "esc")?;
+    site.until("the end of the visit", STEP, |site| site.scene.play.seen.receipt.is_some())?;
+    let _ = site.scene.play.stage.supervisor.hurt("visitor", Signal::SIGTERM);
+    for _ in 0..5 {
+        if site.scene.play.seen.phase == "home" {
+            break;
+        }
+        press(&site.probe, "esc")?;
+        let _ = site.until("home", Duration::from_secs(5), |site| site.scene.play.seen.phase == "home");
+    }
+    let rate = |from: [u64; 2], to: [u64; 2], time: Duration| {
+        let per_second = |side: usize| to[side].saturating_sub(from[side]) as f64 / time.as_secs_f64();
+        json!({ "box": per_second(0), "page": per_second(1) })
+    };
+    Ok(json!({
+        "action": action, "without": rate(zero, half, HALF), "with": rate(half, end, lasted), "phase": phase,
+        "fetched_in_the_visit": fetched, "installed_in_the_visit": installing, "heard_s": heard.as_secs_f64(),
+        "receipt": site.scene.play.seen.receipt,
+    }))
+}
+
+/// What was offered in the visit is installed now, and kept.
+fn switched(site: &mut Site) -> Result<Value, Halt> {
+    let action = site.heard("ddi-offered", |_| true).and_then(|told| told["action"].as_u64()).unwrap_or_default();
+    let is = |execution: &'static str| move |told: &Value| told["action"] == action && told["execution"] == execution;
+    let begun = Instant::now();
+    let spent = site.cpu_of_the_guest()?;
+    let (rauc, updater) = (site.cpu_of("parloir-rauc.service")?, site.cpu_of("parloir-updater.service")?);
+    site.until("the bundle at the box", WHOLE, |site| site.heard("ddi-feedback", is("downloaded")).is_some())?;
+    let (fetched_s, fetched_cpu) = (begun.elapsed().as_secs_f64(), site.cpu_of_the_guest()? - spent);
+    let fetched = (site.cpu_of("parloir-rauc.service")?, site.cpu_of("parloir-updater.service")?);
+    site.until("the install", WHOLE, |site| {
+        site.has_restarted() || site.journal_of("parloir-rauc", 9).iter().any(|l| l.contains("succeeded"))
+    })?;
+    let installed = site.cpu_of_the_guest().ok().zip(site.cpu_of("parloir-rauc.service").ok());
+    site.machine.screendump(&site.scene.out.join("updating.png"))?;
+    let installed_s = begun.elapsed().as_secs_f64() - fetched_s;
+    site.restarted(WHOLE)?;
+    let trial = site.running()?;
+    let told = site.closed(action, WHOLE)?;
+    let closed_s = begun.elapsed().as_secs_f64();
+    site.home()?;
+    let (kept, order) = (site.running()?, site.order()?);
+    // It stays: the next start takes the new slot without being asked.
+    site.cut()?;
+    site.home()?;
+    Ok(json!({
+        "finished": told["finished"], "details": told["details"], "trial": format!("{trial:?}"), "is_trial": trial.trial,
+        "version": kept.version, "slot": kept.slot, "order": order, "after_a_power_cut": format!("{:?}", site.running()?),
+        "feedback": site.feedback(action).iter().map(|told| told["execution"].clone()).collect::<Vec<_>>(),
+        "figures": {
+            "fetched_s": fetched_s, "fetched_guest_cpu_s": fetched_cpu, "fetched_updater_cpu_s": fetched.1 - updater,
+            "installed_s": installed_s, "installed_guest_cpu_s": installed.map(|(all, _)| all - spent - fetched_cpu),
+            "installed_rauc_cpu_s": installed.map(|(_, own)| own - rauc), "offer_to_report_s": closed_s,
+        },
+    }))
+}
+
+/// Size of the bundle, and what of it a box lacks that runs the image: another version of the same, and one with one crate changed.
+fn sizes(site: &Site) -> Result<Value, Halt> {
+    let of = |name: &str| site.bundles.path(name);
+    let size = std::fs::metadata(of("next"))?.len();
+    Ok(json!({
+        "bundle_bytes": size,
+        "other_version": site.bundles.inspected(&of("next"), &of("of-the-image"))?,
+        "one_crate": site.bundles.inspected(&of("one-crate"), &of("of-the-image"))?,
+    }))
+}
