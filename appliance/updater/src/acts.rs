@@ -75,6 +75,9 @@ impl Updater {
         let (Some(client), Some(offer)) = (self.client.clone(), self.offer.clone()) else { return Ok(()) };
         let rate = if offer.forced { self.settings.rate } else { self.settings.rate / 4 };
         let plan = Plan { offer, part: self.store.part(), whole: self.store.bundle(), rate };
+        // Until the arbiter has said that nobody is in a visit.
+        self.quiet.send_replace(false);
+        self.look();
         let (tell, quiet) = (self.tell.clone(), self.quiet.subscribe());
         self.download = Some(tokio::spawn(async move {
             let told = download::fetch(&client, &plan, quiet).await;
@@ -95,8 +98,15 @@ impl Updater {
         }
         self.asking = true;
         let version = self.job.as_ref().map_or_else(|| self.version.clone(), |job| job.version.clone());
-        let (arbiter, tell) = (self.arbiter.clone(), self.tell.clone());
-        tokio::spawn(async move { tell.send(News::Lease(stage, arbiter.begin(stage, &version).await)).await });
+        let (arbiter, camera, tell) = (self.arbiter.clone(), self.settings.camera.clone(), self.tell.clone());
+        tokio::spawn(async move {
+            // What the box is like before an installation is asked before each: an earlier answer may be of another hour, or none.
+            if stage == Stage::Install {
+                let health = arbiter.health(&camera).await;
+                let _ = tell.send(News::Health(health)).await;
+            }
+            tell.send(News::Lease(stage, arbiter.begin(stage, &version).await)).await
+        });
     }
 
     fn record_before(&mut self) -> Result<(), Refused> {

@@ -96,7 +96,7 @@ pub fn of_rauc(words: &str) -> Code {
         Code::UpdateCompatible
     } else if says(&["'plain'", "format not allowed", "plain bundle"]) {
         Code::UpdatePlain
-    } else if says(&["minimum", "min-bundle-version", "version too old", "downgrade"]) {
+    } else if says(&["version mismatch"]) {
         Code::UpdateOlder
     } else if says(&["signature", "certificate", "signer", "verif"]) && !says(&["dm-verity", "verity hash"]) {
         Code::UpdateSignature
@@ -131,7 +131,7 @@ mod tests {
             ("Invalid bundle format: Signature size (7308321442046976109) exceeds bundle size", Code::UpdateDamaged),
             ("Bundle format 'plain' not allowed", Code::UpdatePlain),
             ("Installation error: Failed updating slot rootfs.1: failed to read: Input/output error", Code::UpdateDamaged),
-            ("Bundle version '0.9.0' is below the minimum '1.0.0'", Code::UpdateOlder),
+            ("Version mismatch: Expected at least '1.2.3' but bundle manifest has '1.0.0'", Code::UpdateOlder),
             ("No space left on device", Code::UpdateInstall),
         ] {
             assert_eq!(of_rauc(words), code, "{words}");

@@ -7,7 +7,7 @@ use crate::code::{Code, Refused};
 use crate::ddi::{self, Base, Cancel, ConfigData, Feedback, Poll, SLEEP_ELSE, id_in};
 use crate::health::Facility;
 use crate::run::{News, Updater};
-use crate::store::{Before, Of, Phase, Report, marker};
+use crate::store::{Before, Of, Phase, Queue, Report, marker};
 use crate::table::{Cause, State};
 use hyper::Method;
 use std::collections::BTreeMap;
@@ -230,11 +230,13 @@ impl Updater {
             return;
         }
         let stops = if cancel.stops().is_empty() { &cancel.id } else { cancel.stops() }.to_owned();
+        let asked = cancel.id.clone();
         self.cancel = Some(cancel.id);
-        if self.job.as_ref().is_some_and(|job| job.action == stops) {
+        // The server ends the action by whose number it asks, whatever else its body names.
+        if self.is_about(&asked) || self.is_about(&stops) {
             self.step(Cause::Withdrawn);
         } else {
-            self.answer_cancel(!self.has_closed(&stops));
+            self.answer_cancel(!self.has_closed(&asked) && !self.has_closed(&stops));
         }
     }
 
@@ -321,7 +323,7 @@ impl Updater {
         self.desk.sending = false;
         let done = match &told {
             Ok(()) => true,
-            Err(trouble) if trouble.is_gone() => {
+            Err(trouble) if trouble.is_gone() || self.is_late_cancel(report, trouble) => {
                 tracing::info!(report, "the server has closed the action: {trouble}");
                 true
             }
@@ -345,6 +347,12 @@ impl Updater {
             self.desk.refusals += 1;
             self.desk.send_at = Instant::now() + wait;
         }
+    }
+
+    /// hawkBit's answer to a word about a cancel that it does not wait for any more.
+    fn is_late_cancel(&self, report: u64, trouble: &Trouble) -> bool {
+        let of = |queue: Queue| queue.entries.iter().any(|r| r.report == report && r.of == Of::Cancel);
+        matches!(trouble, Trouble::Status { status: 405, .. }) && of(self.store.queue())
     }
 
     /// The server does not know us, or has enough of us: no fault of the report.

@@ -75,7 +75,7 @@ pub async fn fetch(client: &Client, plan: &Plan, mut quiet: watch::Receiver<bool
     room(plan).map_err(|what| Refused::new(Code::UpdateNoRoom, what))?;
     let (mut wait, mut anew, mut missing) = (AGAIN, 0, 0);
     loop {
-        let before = length(&plan.part).await;
+        let (before, mut wish) = (length(&plan.part).await, None);
         let end = match attempt(client, plan, &mut quiet).await {
             Ok(()) => return Ok(()),
             Err(end) => end,
@@ -92,6 +92,7 @@ pub async fn fetch(client: &Client, plan: &Plan, mut quiet: watch::Receiver<bool
             End::Disk(error) => return Err(Refused::new(Code::UpdateNoRoom, format!("{}: {error}", plan.part.display()))),
             End::Cut(trouble) => {
                 missing += u32::from(trouble.is_gone());
+                wish = trouble.retry_after();
                 if missing >= MISSING {
                     return Err(Refused::new(Code::UpdateOffer, format!("{}: {trouble}", plan.offer.path)));
                 }
@@ -99,8 +100,9 @@ pub async fn fetch(client: &Client, plan: &Plan, mut quiet: watch::Receiver<bool
             }
         }
         // What got on may get on again soon.
-        wait = if length(&plan.part).await > before { AGAIN } else { (wait * 2).min(LATEST) };
-        sleep(wait).await;
+        let got_on = length(&plan.part).await > before;
+        sleep(wish.unwrap_or(if got_on { AGAIN } else { wait })).await;
+        wait = if got_on || wish.is_some() { AGAIN } else { (wait * 2).min(LATEST) };
     }
 }
 

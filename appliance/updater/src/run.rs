@@ -282,7 +282,7 @@ impl Updater {
         tokio::spawn(async move { tell.send(News::Slots(rauc.slots().await)).await });
     }
 
-    fn look(&self) {
+    pub(crate) fn look(&self) {
         let matters = matches!(self.state, State::Trial | State::Downloading | State::Inspecting | State::WaitInstall);
         if matters {
             let (arbiter, camera, tell) = (self.arbiter.clone(), self.settings.camera.clone(), self.tell.clone());
@@ -312,7 +312,7 @@ impl Updater {
         }
     }
 
-    fn is_about(&self, action: &str) -> bool {
+    pub(crate) fn is_about(&self, action: &str) -> bool {
         self.job.as_ref().is_some_and(|job| job.action == action)
     }
 
