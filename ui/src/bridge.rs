@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UnixDatagram;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tracing::{debug, info, warn};
 use zbus::export::ordered_stream::OrderedStreamExt as _;
 
@@ -89,12 +90,20 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// How long an answer may take before the next key is looked at.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// What the bus thread is given.
+pub struct Inside {
+    /// What is asked for.
+    pub requests: UnboundedReceiver<Request>,
+    /// Whether a picture stands on the TV.
+    pub drawn: watch::Receiver<bool>,
+}
+
 /// Runs until the requests' other end is gone.
-pub async fn run(sink: Sink, frames: ShowFrames, mut requests: UnboundedReceiver<Request>) {
+pub async fn run(sink: Sink, frames: ShowFrames, mut inside: Inside) {
     loop {
         match zbus::Connection::system().await {
             Ok(bus) => {
-                if serve(&bus, &sink, &frames, &mut requests).await.is_ok_and(|done| done) {
+                if serve(&bus, &sink, &frames, &mut inside).await.is_ok_and(|done| done) {
                     return;
                 }
                 sink(FromBus::Gone);
@@ -106,16 +115,11 @@ pub async fn run(sink: Sink, frames: ShowFrames, mut requests: UnboundedReceiver
 }
 
 /// Follows the arbiter's comings and goings on one bus connection. `true`: the screen is closing.
-async fn serve(
-    bus: &zbus::Connection,
-    sink: &Sink,
-    frames: &ShowFrames,
-    requests: &mut UnboundedReceiver<Request>,
-) -> zbus::Result<bool> {
+async fn serve(bus: &zbus::Connection, sink: &Sink, frames: &ShowFrames, inside: &mut Inside) -> zbus::Result<bool> {
     let calls = Calls1Proxy::new(bus).await?;
     let mut owners = calls.inner().receive_owner_changed().await?;
     loop {
-        match attend(bus, &calls, sink, frames, requests).await {
+        match attend(bus, &calls, sink, frames, inside).await {
             Ok(()) => return Ok(true),
             Err(error) => debug!(%error, "the arbiter is not there"),
         }
@@ -124,7 +128,7 @@ async fn serve(
             owner = owners.next() => if owner.is_none() { return Ok(false) },
             () = tokio::time::sleep(AGAIN) => {}
         }
-        while requests.try_recv().is_ok() {
+        while inside.requests.try_recv().is_ok() {
             // What was pressed for an arbiter that is gone is not asked of its successor.
         }
     }
@@ -136,8 +140,9 @@ async fn attend(
     calls: &Calls1Proxy<'_>,
     sink: &Sink,
     frames: &ShowFrames,
-    requests: &mut UnboundedReceiver<Request>,
+    inside: &mut Inside,
 ) -> zbus::Result<()> {
+    let Inside { requests, drawn } = inside;
     let remote = Remote1Proxy::new(bus).await?;
     // Listened for before the view is asked for, so that no revision falls between.
     let mut changes = calls.receive_changed().await?;
@@ -146,9 +151,17 @@ async fn attend(
     info!(revision = view.revision, "attached");
     sink(FromBus::View(Box::new(view.clone())));
     let (mut keys, mut channel) = (focus(&remote).await?, Channel::new());
+    // Each arbiter is told once; it forgets with the attachment.
+    let mut told = false;
     loop {
         channel.follow(&view, calls, frames).await;
         tokio::select! {
+            stands = a_picture_stands(drawn), if !told => {
+                told = true;
+                if stands {
+                    say_drawn(calls).await;
+                }
+            }
             change = changes.next() => {
                 let Some(change) = change else { return Err(zbus::Error::Failure("no more signals".into())) };
                 let new = change.args()?.view;
@@ -168,6 +181,18 @@ async fn attend(
                 ask(calls, request).await;
             }
         }
+    }
+}
+
+/// Waits until one does; the value's lock is not kept, for the event loop writes it.
+async fn a_picture_stands(drawn: &mut watch::Receiver<bool>) -> bool {
+    drawn.wait_for(|drawn| *drawn).await.is_ok()
+}
+
+/// Says that a picture stands: of interest to an update, and to nothing else.
+async fn say_drawn(calls: &Calls1Proxy<'_>) {
+    if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, calls.drawn()).await {
+        info!(%error, "the arbiter does not hear that a picture stands");
     }
 }
 

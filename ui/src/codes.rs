@@ -91,6 +91,11 @@ pub const CAUSES: &[(&str, Cause, Offer)] = &[
     ("StatementStray", Cause::Stray, Offer::Again),
     ("Storage", Cause::Storage, Offer::Again),
     ("Stopping", Cause::BoxStopping, Offer::Again),
+    ("Updating", Cause::Updating, Offer::Again),
+    // The updater's alone.
+    ("InVisit", Cause::Busy, Offer::Again),
+    ("Ringing", Cause::Busy, Offer::Again),
+    ("Booked", Cause::Busy, Offer::Again),
     ("Internal", Cause::Trouble, Offer::Again),
 ];
 

@@ -3,7 +3,7 @@
 //! Called by: systemd, or the bench's supervisor.
 
 use parloir_shell::args::{Args, Flag};
-use parloir_ui::bridge::{self, FromBus};
+use parloir_ui::bridge::{self, FromBus, Inside};
 use parloir_ui::pictures::{Canvas, Headless};
 use parloir_ui::screen::{Stage, boot_ms};
 use parloir_ui::shown::App;
@@ -16,7 +16,8 @@ use std::error::Error;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::watch;
 use tracing::{error, info};
 
 const FLAGS: &[Flag] = &[
@@ -49,7 +50,9 @@ fn main() {
 }
 
 fn run(args: &Args) -> Result<(), Box<dyn Error>> {
-    let canvas = platform(args)?;
+    let (drawn, stands) = watch::channel(false);
+    let drawn = Rc::new(drawn);
+    let canvas = platform(args, &drawn)?;
     let app = App::new()?;
     #[cfg(feature = "bench")]
     bench_remote(args, &app)?;
@@ -57,10 +60,14 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     let mailbox = Arc::new(Mailbox::default());
     let stage = Stage::new(app.clone_strong(), requests, mailbox.clone());
     LOOP.set(Some(Loop { stage, canvas }));
-    start_bridge(mailbox, asked)?;
-    let clock = Timer::default();
-    clock.start(TimerMode::Repeated, Duration::from_secs(1), || {
+    start_bridge(mailbox, Inside { requests: asked, drawn: stands })?;
+    let (clock, kms) = (Timer::default(), args.has("--kms"));
+    clock.start(TimerMode::Repeated, Duration::from_secs(1), move || {
         on_stage(|stage| stage.tick(boot_ms()));
+        if !kms {
+            // In a window or in memory the loop that turns is the one that draws.
+            drawn.send_replace(true);
+        }
         parloir_shell::notify::watchdog();
     });
     if !args.has("--kms") {
@@ -72,9 +79,14 @@ fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 }
 
 /// On the TV with `--kms`, headless with `--pictures`; else what `SLINT_BACKEND` names, or a window drawn in software.
-fn platform(args: &Args) -> Result<Option<Rc<Canvas>>, Box<dyn Error>> {
+fn platform(args: &Args, drawn: &Rc<watch::Sender<bool>>) -> Result<Option<Rc<Canvas>>, Box<dyn Error>> {
     if args.has("--kms") {
-        slint::platform::set_platform(Box::new(Tv::new(Box::new(tell))?)).map_err(|e| e.to_string())?;
+        let drawn = drawn.clone();
+        let told = move |place: &Place| {
+            drawn.send_replace(matches!(place, Place::On(_)));
+            tell(place);
+        };
+        slint::platform::set_platform(Box::new(Tv::new(Box::new(told))?)).map_err(|e| e.to_string())?;
         return Ok(None);
     }
     let Some(directory) = args.optional("--pictures") else {
@@ -126,7 +138,7 @@ fn post(act: impl FnOnce(&mut Stage) + Send + 'static) {
     let _ = slint::invoke_from_event_loop(move || on_stage(act));
 }
 
-fn start_bridge(mailbox: Arc<Mailbox>, asked: UnboundedReceiver<bridge::Request>) -> Result<(), Box<dyn Error>> {
+fn start_bridge(mailbox: Arc<Mailbox>, inside: Inside) -> Result<(), Box<dyn Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let wake = Arc::new(|| post(|stage| stage.take_pictures()));
     let frames = bridge::show_frames(mailbox, wake);
@@ -134,7 +146,7 @@ fn start_bridge(mailbox: Arc<Mailbox>, asked: UnboundedReceiver<bridge::Request>
     std::thread::Builder::new().name("bus".into()).spawn(move || {
         runtime.block_on(async {
             tokio::select! {
-                () = bridge::run(sink, frames, asked) => {}
+                () = bridge::run(sink, frames, inside) => {}
                 () = picture_signal() => {}
                 () = end_signal() => {}
             }

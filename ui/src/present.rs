@@ -4,7 +4,7 @@
 
 use crate::acts;
 use crate::codes;
-use crate::shown::{Act, Call, Cause, Chance, Class, Day, Network, Outcome, Person, Screen, Tile, Visit, When};
+use crate::shown::{Act, Call, Cause, Chance, Class, Day, Network, Outcome, Person, Screen, Tile, Upkeep, Visit, When};
 use parloir_bus::view;
 
 /// How many colours `slint/theme.slint` has for people.
@@ -29,6 +29,10 @@ pub struct Shown {
     pub online: bool,
     /// The wall clock may be shown.
     pub clock_known: bool,
+    /// The box is being changed.
+    pub upkeep: Upkeep,
+    /// Why the last update was not used.
+    pub update: String,
     /// This minute.
     pub now: When,
     /// Who lives here.
@@ -88,6 +92,8 @@ pub fn present(view: &view::View, boot_ms: i64) -> Shown {
         slow: false,
         online: view.online,
         clock_known: view.clock_trusted,
+        upkeep: upkeep(&view.maintenance),
+        update: view.update.clone(),
         now: clock.when(wall),
         person: view.person.clone(),
         expected: view.next_visit.as_ref().map(|b| b.contact.clone()).unwrap_or_default(),
@@ -122,6 +128,14 @@ fn choices<'a>(view: &view::View, of: impl Fn(&str) -> Option<&'a Entry>) -> Vec
             | view::Phase::Closing,
             _,
         ) => vec![],
+    }
+}
+
+fn upkeep(word: &str) -> Upkeep {
+    match word {
+        "installing" => Upkeep::Installing,
+        "restarting" => Upkeep::Restarting,
+        _ => Upkeep::None,
     }
 }
 

@@ -195,6 +195,8 @@ impl Stage {
         api.set_slow(new.slow);
         api.set_online(new.online);
         api.set_clock_known(new.clock_known);
+        api.set_upkeep(new.upkeep);
+        api.set_update(new.update.as_str().into());
         api.set_now(new.now.clone());
         api.set_person(new.person.as_str().into());
         api.set_next(new.next.clone());

@@ -24,8 +24,18 @@ fn every_screen_is_as_reviewed() {
 
 /// One screen of each kind; tests/languages.rs measures all of them.
 fn in_french() -> impl Iterator<Item = Scene> {
-    const KINDS: [&str; 8] =
-        ["home", "ringing-recorded", "asking", "live", "held", "ended-picture-lost", "refused-hours", "refused-device"];
+    const KINDS: [&str; 10] = [
+        "home",
+        "home-updating",
+        "home-update-refused",
+        "ringing-recorded",
+        "asking",
+        "live",
+        "held",
+        "ended-picture-lost",
+        "refused-hours",
+        "refused-device",
+    ];
     common::all().into_iter().filter(|scene| KINDS.contains(&scene.name.as_str())).map(|scene| scene.spoken("fr"))
 }
 

@@ -18,6 +18,7 @@ async fn a_visit_by_keys_alone() {
     let screen = Screen::start(&bus);
     arbiter.expect(Asked::Attach).await;
     arbiter.expect(Asked::Focus).await;
+    arbiter.expect(Asked::Drawn).await;
     screen.picture("home").await;
 
     arbiter.press(Key::Ok, 42).await;
@@ -81,6 +82,7 @@ async fn the_arbiter_returns() {
     let mut successor = Played::start(&bus, View { revision: 1, ..common::ended("Fault") }).await;
     successor.expect(Asked::Attach).await;
     successor.expect(Asked::Focus).await;
+    successor.expect(Asked::Drawn).await;
     screen.picture("ended").await;
     screen.stop();
 }

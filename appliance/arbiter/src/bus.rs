@@ -6,7 +6,8 @@ use crate::input::Input;
 use parloir_bus::error::BusError;
 use parloir_bus::view::View;
 use parloir_bus::{MAX_DOCUMENT, NAME, PATH};
-use parloir_core::Owner;
+use parloir_core::update::Word;
+use parloir_core::{Owner, Stage};
 use parloir_pass::Id;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,6 +27,8 @@ const MAX_KNOWN: usize = 64;
 /// Most questions of one user that wait for their answer. Screen and courier ask one after the other; one that was taken over could
 /// otherwise fill the memory with them, and keep the other's, a revocation for one, waiting behind.
 const MAX_WAITING: usize = 32;
+/// Longest version of an update.
+const MAX_VERSION: usize = 64;
 /// Longest name of a kind of document.
 const MAX_KIND: usize = 32;
 
@@ -41,7 +44,11 @@ pub enum Ask {
     Let { camera: bool, microphone: bool, serial: u64 },
     Frames,
     Dismiss,
+    Drawn,
     Focus,
+    Begin { stage: Stage, version: String },
+    Health,
+    Report { version: String, word: Word },
     AttachCourier,
     Online(bool),
     Deliver { kind: String, body: Vec<u8> },
@@ -60,6 +67,8 @@ pub enum Reply {
     Placed(Id),
     /// One end of a socketpair.
     End(std::os::fd::OwnedFd),
+    /// Facts by name.
+    Facts(BTreeMap<String, bool>),
 }
 
 /// Where an answer goes.
@@ -72,6 +81,8 @@ pub struct Users {
     pub screen: u32,
     /// May call `Courier1`.
     pub courier: u32,
+    /// May call `Maintenance1`.
+    pub updater: u32,
 }
 
 /// What the interfaces of one user share.
@@ -153,24 +164,46 @@ fn is_video(media: &str) -> Result<bool, BusError> {
     }
 }
 
+fn another() -> BusError {
+    internal("an answer of another kind")
+}
+
 fn placed(reply: Reply) -> Result<String, BusError> {
     match reply {
         Reply::Placed(call) => Ok(call.to_string()),
-        Reply::Done | Reply::View(_) | Reply::End(_) => Err(internal("an answer of another kind")),
+        Reply::Done | Reply::View(_) | Reply::End(_) | Reply::Facts(_) => Err(another()),
     }
 }
 
 fn done(reply: Reply) -> Result<(), BusError> {
     match reply {
         Reply::Done => Ok(()),
-        Reply::View(_) | Reply::Placed(_) | Reply::End(_) => Err(internal("an answer of another kind")),
+        Reply::View(_) | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) => Err(another()),
     }
 }
 
 fn end(reply: Reply) -> Result<OwnedFd, BusError> {
     match reply {
         Reply::End(fd) => Ok(fd.into()),
-        Reply::Done | Reply::View(_) | Reply::Placed(_) => Err(internal("an answer of another kind")),
+        Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::Facts(_) => Err(another()),
+    }
+}
+
+/// The version of an update: it goes into the ledger as it is.
+fn version(text: String) -> Result<String, BusError> {
+    let sound = |c: char| c.is_ascii_alphanumeric() || ".+-~_".contains(c);
+    if (1..=MAX_VERSION).contains(&text.len()) && text.chars().all(sound) {
+        Ok(text)
+    } else {
+        Err(malformed("version is not 1 to 64 characters of A-Z a-z 0-9 . + - ~ _"))
+    }
+}
+
+fn stage(text: &str) -> Result<Stage, BusError> {
+    match text {
+        "install" => Ok(Stage::Install),
+        "restart" => Ok(Stage::Restart),
+        _ => Err(malformed("stage is neither install nor restart")),
     }
 }
 
@@ -186,7 +219,7 @@ impl Calls {
     async fn attach(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<View, BusError> {
         match self.desk.ask(self.user, &header, bus, Ask::Attach).await? {
             Reply::View(view) => Ok(*view),
-            Reply::Done | Reply::Placed(_) | Reply::End(_) => Err(internal("an answer of another kind")),
+            Reply::Done | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) => Err(another()),
         }
     }
 
@@ -256,6 +289,10 @@ impl Calls {
 
     async fn dismiss(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), BusError> {
         done(self.desk.ask(self.user, &header, bus, Ask::Dismiss).await?)
+    }
+
+    async fn drawn(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), BusError> {
+        done(self.desk.ask(self.user, &header, bus, Ask::Drawn).await?)
     }
 }
 
@@ -336,6 +373,51 @@ impl Courier {
     }
 }
 
+/// `org.parloir.Maintenance1`.
+struct Maintenance {
+    desk: Desk,
+    user: u32,
+}
+
+#[interface(name = "org.parloir.Maintenance1")]
+impl Maintenance {
+    #[zbus(out_args("lease"))]
+    async fn begin(
+        &self,
+        stage: &str,
+        version: String,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<OwnedFd, BusError> {
+        let (stage, version) = (self::stage(stage)?, self::version(version)?);
+        end(self.desk.ask(self.user, &header, bus, Ask::Begin { stage, version }).await?)
+    }
+
+    #[zbus(out_args("facts"))]
+    async fn health(
+        &self,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<BTreeMap<String, bool>, BusError> {
+        match self.desk.ask(self.user, &header, bus, Ask::Health).await? {
+            Reply::Facts(facts) => Ok(facts),
+            Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::End(_) => Err(another()),
+        }
+    }
+
+    async fn report(
+        &self,
+        version: String,
+        word: &str,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), BusError> {
+        let version = self::version(version)?;
+        let word = Word::from_name(word).ok_or_else(|| malformed("word is none of docs/refusals.md, section Updates"))?;
+        done(self.desk.ask(self.user, &header, bus, Ask::Report { version, word }).await?)
+    }
+}
+
 /// A signal to one receiver.
 #[derive(Clone, Debug)]
 pub enum Signal {
@@ -386,11 +468,12 @@ impl Voice {
 /// # Errors
 /// No bus, or the name is taken.
 pub async fn serve(users: Users, inputs: mpsc::Sender<Input>) -> zbus::Result<Voice> {
-    let (desk, courier) = (Desk::new(inputs.clone()), Desk::new(inputs.clone()));
+    let [desk, courier, updater] = [(); 3].map(|()| Desk::new(inputs.clone()));
     let bus = zbus::connection::Builder::system()
         .serve_at(PATH, Calls { desk: desk.clone(), user: users.screen })
         .serve_at(PATH, Remote { desk, user: users.screen })
         .serve_at(PATH, Courier { desk: courier, user: users.courier })
+        .serve_at(PATH, Maintenance { desk: updater, user: users.updater })
         .build()
         .await?;
     let driver = DBusProxy::new(&bus).await?;

@@ -35,6 +35,10 @@ impl Arbiter {
             Effect::TakeKeys { holder } => {
                 self.focus.take_if(|focus| focus.owner == holder);
             }
+            Effect::HandLease { request, holder } => events.extend(self.hand_lease(request, holder)),
+            Effect::TakeLease { holder } => {
+                self.lease.take_if(|held| held.holder == holder);
+            }
             Effect::RouteKey { holder, serial } => self.route_key(&holder, serial),
             Effect::HandFrames { request, call } => events.extend(self.hand(request, call, &lease::ToCall::FrameEnd)),
             Effect::HandSignalling { request, call } => events.extend(self.hand(request, call, &lease::ToCall::SignalEnd)),
@@ -148,7 +152,7 @@ impl Arbiter {
         None
     }
 
-    fn cannot_hand(&mut self, request: Request, error: &io::Error) {
+    pub(crate) fn cannot_hand(&mut self, request: Request, error: &io::Error) {
         tracing::warn!(%error, "no socketpair, or call does not take its end");
         self.answer(request, Err(to_bus(Code::Internal)));
     }
@@ -281,6 +285,9 @@ impl Arbiter {
             }
             Entry::Admitted { .. } => tracing::info!(admitted = 1, at_ns = now_ns, "admitted"),
             Entry::Ended { reason, seconds_counted, .. } => tracing::info!(reason = reason.name(), seconds_counted, "ended"),
+            Entry::MaintenanceBegan { stage, version } => tracing::info!(stage = stage.word(), %version, "maintenance began"),
+            Entry::MaintenanceOver { why } => tracing::info!(why, "maintenance is over"),
+            Entry::Update { word, version } => tracing::info!(update = word.name(), %version, "update"),
             Entry::Asked { .. }
             | Entry::DoorsOpened { .. }
             | Entry::DoorsShut { .. }

@@ -55,6 +55,13 @@ pub enum Input {
         /// Which of the key sockets.
         run: u64,
     },
+    /// The holder of the maintenance lease closed its end.
+    LeaseDropped {
+        /// Who.
+        owner: Owner,
+        /// Which of the leases.
+        run: u64,
+    },
     /// The service manager asks to stop.
     Stop,
 }
@@ -89,8 +96,10 @@ pub(crate) fn to_event(request: Request, caller: Owner, ask: Ask) -> Result<Opti
         Ask::Dismiss => Event::Dismiss { request, caller },
         Ask::Focus => Event::Focus { request, caller },
         Ask::Signalling(call) => Event::Signalling { request, call },
-        // The courier's own, answered before this.
-        Ask::AttachCourier | Ask::Online(_) | Ask::Deliver { .. } | Ask::Sent(_) => return Ok(None),
+        Ask::Begin { stage, version } => Event::Begin { request, caller, stage, version },
+        Ask::Report { version, word } => Event::Report { request, version, word },
+        // The arbiter's own, answered before this.
+        Ask::AttachCourier | Ask::Online(_) | Ask::Deliver { .. } | Ask::Sent(_) | Ask::Drawn | Ask::Health => return Ok(None),
     }))
 }
 

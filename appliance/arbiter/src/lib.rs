@@ -12,6 +12,7 @@ pub mod floors;
 pub mod gate;
 pub mod input;
 pub mod ledger;
+mod maintenance;
 pub mod outbox;
 pub mod picture;
 pub mod receipts;

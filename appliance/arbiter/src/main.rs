@@ -30,6 +30,7 @@ const FLAGS: &[Flag] = &[
     Flag::or("--gate", "/run/parloir/gate.sock", "socket of parloir-gate"),
     Flag::or("--screen-user", "parloir-ui", "who may call Calls1 and Remote1"),
     Flag::or("--courier-user", "parloir-link", "who may call Courier1"),
+    Flag::or("--updater-user", "parloir-updater", "who may call Maintenance1; a box without that user is never updated"),
     Flag::optional("--relays", "file that says the policy's relays to parloir-peers"),
     Flag::or("--picture", "1280x720@30", "largest picture of a visit, each way: what this board can encode and decode"),
     Flag::switch("--bench-direct", "bench only: a grant may allow direct candidates"),
@@ -55,7 +56,12 @@ impl Config {
             roots: args.path("--roots")?,
             state: args.path("--state")?,
             gate: args.path("--gate")?,
-            users: Users { screen: user(args, "--screen-user")?, courier: user(args, "--courier-user")? },
+            users: Users {
+                screen: user(args, "--screen-user")?,
+                courier: user(args, "--courier-user")?,
+                // No user has this number (POSIX: uid_t of -1).
+                updater: user(args, "--updater-user").unwrap_or(u32::MAX),
+            },
             relays: args.optional("--relays").map(PathBuf::from),
             picture: args.parsed("--picture", Picture::WANTED)?,
             bench_direct: args.has("--bench-direct"),

@@ -45,6 +45,10 @@ fn repeatable(entry: &Entry) -> Option<String> {
                 matches!(code, Code::GrantStray | Code::StatementStray | Code::AgainStray | Code::RingStray | Code::RingOld);
             (stray || *call == Id::default()).then(|| code.name().to_owned())
         }
+        // What the updater says, and how often it asks for a lease, is its own affair.
+        Entry::MaintenanceBegan { stage, .. } => Some(format!("maintenance {}", stage.word())),
+        Entry::MaintenanceOver { why } => Some(format!("maintenance over {why}")),
+        Entry::Update { word, .. } => Some(format!("update {}", word.name())),
         Entry::Trouble { call, what } => Some(format!("{call} {what:?}")),
         Entry::Asked { .. }
         | Entry::Admitted { .. }

@@ -8,6 +8,7 @@ use crate::documents::{Documents, Keep};
 use crate::gate::{Link, Pulse};
 use crate::input::{Fatal, Input, to_event};
 use crate::ledger::{Entry as Row, OpenVisit};
+use crate::maintenance::Held;
 use crate::outbox::{Matter, Outbox};
 use crate::picture::Picture;
 use crate::receipts::{DISK_LIMIT, Receipts};
@@ -85,6 +86,8 @@ pub struct Arbiter {
     pub(crate) gate: Option<Link>,
     pub(crate) door_record: Option<Box<[u8; 256]>>,
     screen: Option<Owner>,
+    /// The screen said that a picture stands.
+    pub(crate) drawn: bool,
     courier: Option<Owner>,
     answers: BTreeMap<u64, Answer>,
     next_request: u64,
@@ -92,6 +95,9 @@ pub struct Arbiter {
     pub(crate) visit: Option<Visit>,
     pub(crate) route: Option<Id>,
     pub(crate) focus: Option<Focus>,
+    pub(crate) lease: Option<Held>,
+    /// Leases so far.
+    pub(crate) leases: u64,
     pub(crate) last_key: Option<KeyPress>,
     /// The call whose open-visit record is on disk: without it no door opens.
     pub(crate) recorded: Option<Id>,
@@ -124,6 +130,7 @@ impl Arbiter {
             gate: None,
             door_record: None,
             screen: None,
+            drawn: false,
             courier: None,
             answers: BTreeMap::new(),
             next_request: 0,
@@ -131,6 +138,8 @@ impl Arbiter {
             visit: None,
             route: None,
             focus: None,
+            lease: None,
+            leases: 0,
             last_key: None,
             recorded: None,
             receipts: Receipts::default(),
@@ -267,6 +276,11 @@ impl Arbiter {
                     self.step(Event::FocusDropped { owner }).await;
                 }
             }
+            Input::LeaseDropped { owner, run } => {
+                if self.lease.as_ref().is_some_and(|held| held.run == run) {
+                    self.step(Event::LeaseDropped { owner }).await;
+                }
+            }
             // The loop's own.
             Input::BusGone | Input::Stop => {}
         }
@@ -299,6 +313,16 @@ impl Arbiter {
                 self.sent(id);
                 let _ = answer.send(Ok(Reply::Done));
             }
+            Ask::Health => {
+                let _ = answer.send(Ok(Reply::Facts(self.health())));
+            }
+            Ask::Drawn if self.screen.as_ref() == Some(&caller) => {
+                self.drawn = true;
+                let _ = answer.send(Ok(Reply::Done));
+            }
+            Ask::Drawn => {
+                let _ = answer.send(Err(BusError::new(Code::NotScreen.name(), Code::NotScreen.hint())));
+            }
             Ask::Attach
             | Ask::Place { .. }
             | Ask::Answer { .. }
@@ -308,11 +332,14 @@ impl Arbiter {
             | Ask::Frames
             | Ask::Dismiss
             | Ask::Focus
+            | Ask::Begin { .. }
+            | Ask::Report { .. }
             | Ask::Signalling(_) => {
                 let request = Request(self.next_request);
                 self.next_request += 1;
                 self.answers.insert(request.0, answer);
                 if matches!(ask, Ask::Attach) {
+                    self.drawn &= self.screen.as_ref() == Some(&caller);
                     self.screen = Some(caller.clone());
                 }
                 if let Some(event) = to_event(request, caller, ask)? {
@@ -325,6 +352,10 @@ impl Arbiter {
             }
         }
         Ok(())
+    }
+
+    pub(crate) fn has_courier(&self) -> bool {
+        self.courier.is_some()
     }
 
     async fn attach_courier(&mut self, caller: Owner) -> Result<(), Fatal> {
@@ -343,7 +374,7 @@ impl Arbiter {
             self.step(Event::Online { up: false, fresh: random::id()? }).await;
         }
         if self.screen.as_ref() == Some(&owner) {
-            self.screen = None;
+            (self.screen, self.drawn) = (None, false);
         }
         self.step(Event::OwnerGone { owner }).await;
         Ok(())

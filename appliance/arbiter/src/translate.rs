@@ -165,6 +165,11 @@ pub fn ledger_line(entry: &Entry) -> (&'static str, String, String) {
             let call = if *call == Id::default() { String::new() } else { call.to_string() };
             ("refused", call, format!("code={}", code.name()))
         }
+        Entry::MaintenanceBegan { stage, version } => {
+            ("maintenance-began", String::new(), format!("stage={} version={version}", stage.word()))
+        }
+        Entry::MaintenanceOver { why } => ("maintenance-over", String::new(), format!("why={why}")),
+        Entry::Update { word, version } => ("update", String::new(), format!("word={} version={version}", word.name())),
         Entry::Denied(target) => ("denied", String::new(), deny_detail(target)),
     }
 }

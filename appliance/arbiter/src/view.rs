@@ -21,6 +21,8 @@ pub fn to_bus(view: &core::View, revision: u64) -> bus::View {
         next_visit: view.next_visit.as_ref().map(|b| bus::Booking { contact: b.contact.to_string(), from: b.from, to: b.to }),
         call: view.call.as_ref().map(call),
         outcome: view.outcome.as_ref().map(outcome),
+        maintenance: view.maintenance.to_owned(),
+        update: view.update.to_owned(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Owns: the D-Bus contract in Rust: names, the view, proxies, error names. The XML in `dbus/` is the contract; this follows it.
 //! Never: logic, policy, text that a person reads.
-//! Called by: arbiter (serves), ui and link (call).
+//! Called by: arbiter (serves), ui, link and updater (call).
 #![forbid(unsafe_code)]
 
 pub mod error;

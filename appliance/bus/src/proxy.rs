@@ -1,8 +1,9 @@
-//! Owns: typed proxies of the three interfaces, checked against the XML by `tests/house`.
+//! Owns: typed proxies of the four interfaces, checked against the XML by `tests/house`.
 //! Never: retries or judges.
-//! Called by: ui, link, the bus tests.
+//! Called by: ui, link, updater, the bus tests.
 
 use crate::view::View;
+use std::collections::BTreeMap;
 use zbus::OwnedFd;
 
 /// See `dbus/Calls1.xml`.
@@ -28,6 +29,8 @@ pub trait Calls1 {
     fn frames(&self) -> zbus::Result<OwnedFd>;
     #[allow(missing_docs)]
     fn dismiss(&self) -> zbus::Result<()>;
+    #[allow(missing_docs)]
+    fn drawn(&self) -> zbus::Result<()>;
 }
 
 /// See `dbus/Remote1.xml`.
@@ -56,4 +59,19 @@ pub trait Courier1 {
     fn route(&self, call: &str, route: &str) -> zbus::Result<()>;
     #[allow(missing_docs)]
     fn signalling(&self, call: &str) -> zbus::Result<OwnedFd>;
+}
+
+/// See `dbus/Maintenance1.xml`.
+#[zbus::proxy(
+    interface = "org.parloir.Maintenance1",
+    default_service = "org.parloir.Arbiter",
+    default_path = "/org/parloir/arbiter"
+)]
+pub trait Maintenance1 {
+    #[allow(missing_docs)]
+    fn begin(&self, stage: &str, version: &str) -> zbus::Result<OwnedFd>;
+    #[allow(missing_docs)]
+    fn health(&self) -> zbus::Result<BTreeMap<String, bool>>;
+    #[allow(missing_docs)]
+    fn report(&self, version: &str, word: &str) -> zbus::Result<()>;
 }

@@ -34,6 +34,10 @@ pub struct View {
     pub call: Option<Call>,
     /// How the last call ended or why it was refused, in `Ended` and `Refused`, until dismissed.
     pub outcome: Option<Outcome>,
+    /// `installing` or `restarting` while the box is being changed, else empty. Nobody can call then.
+    pub maintenance: String,
+    /// Word of `Maintenance1.Report` of the last update, if it failed; else empty.
+    pub update: String,
 }
 
 /// Which screen.

@@ -37,6 +37,7 @@ impl Turn<'_> {
             self.state.floors.entitlement = document.revision;
             self.push(Effect::KeepFloor { typ: Typ::Entitlement, revision: document.revision });
             self.state.entitlement = Some(document);
+            self.make_way();
         }
     }
 

@@ -5,6 +5,7 @@
 use crate::call::{Call, Came, Cause, Stage};
 use crate::edges::What;
 use crate::effect::Effect;
+use crate::maintenance;
 use crate::refusal::{Code, EndReason};
 use crate::state::{Clock, State};
 use crate::time::RECORD_MS;
@@ -23,6 +24,7 @@ enum Due {
     Process,
     Again,
     Own,
+    Maintenance,
 }
 
 /// How often the view's seconds are told anew in a visit.
@@ -73,15 +75,21 @@ impl State {
         self.call.next_due().map(|(at, _)| at)
     }
 
+    /// The next deadline of a machine.
+    fn machine_due(&self) -> Option<(u64, Due)> {
+        let maintenance = self.maintenance.lease().map(|lease| (lease.until, Due::Maintenance));
+        [self.call.next_due(), maintenance].into_iter().flatten().min()
+    }
+
     pub(crate) fn next_due(&self) -> Option<u64> {
-        let call = self.call_deadline();
+        let machine = self.machine_due().map(|(at, _)| at);
         let second = self.call.visit().map(|visit| visit.next_record.min(self.at.saturating_add(SECOND_MS)));
         let time = match self.clock {
             Clock::Requested { until, .. } if self.online => Some(until),
             Clock::Unknown if self.online => Some(self.at),
             Clock::Unknown | Clock::Requested { .. } | Clock::Trusted { .. } => None,
         };
-        [call, second, time].into_iter().flatten().min()
+        [machine, second, time].into_iter().flatten().min()
     }
 }
 
@@ -89,7 +97,7 @@ impl Turn<'_> {
     /// Deals with every deadline up to `until`, each at its own time.
     pub(crate) fn expire(&mut self, until: u64) {
         for _ in 0..MOST_IN_A_ROW {
-            let Some((at, due)) = self.state.call.next_due().filter(|(at, _)| *at <= until) else { return };
+            let Some((at, due)) = self.state.machine_due().filter(|(at, _)| *at <= until) else { return };
             self.now = at.max(self.state.at);
             self.state.at = self.now;
             self.come_due(due);
@@ -111,6 +119,7 @@ impl Turn<'_> {
             Due::Process => self.process_silent(),
             Due::Again => self.not_regranted(Code::NoAnswer),
             Due::Own => self.own_time_up(),
+            Due::Maintenance => self.shift(maintenance::Cause::TimeUp, None),
         }
     }
 

@@ -39,6 +39,18 @@ pub enum Effect {
         /** Which press. */
         serial: u64,
     },
+    /// Make the socket pair of a maintenance lease: one end is kept and watched, the other answers the request.
+    HandLease {
+        /** Which. */
+        request: Request,
+        /** Who gets it. */
+        holder: Owner,
+    },
+    /// The lease is over or taken back: close our end.
+    TakeLease {
+        /** Who had it. */
+        holder: Owner,
+    },
     /// Make a frame channel: one end to call (`FrameEnd`), the other answers the request.
     HandFrames {
         /** Which. */
@@ -344,4 +356,23 @@ pub enum Entry {
     },
     /// A revocation came.
     Denied(DenyTarget),
+    /// The box may be changed.
+    MaintenanceBegan {
+        /** What for. */
+        stage: crate::event::Stage,
+        /** Of the update. */
+        version: String,
+    },
+    /// It may not any more.
+    MaintenanceOver {
+        /** Name of the cause in the table. */
+        why: &'static str,
+    },
+    /// How an update goes, by the updater's word.
+    Update {
+        /** How. */
+        word: crate::update::Word,
+        /** Which. */
+        version: String,
+    },
 }

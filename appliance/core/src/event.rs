@@ -190,6 +190,31 @@ pub enum Event {
         /** Who. */
         caller: Owner,
     },
+    /// `Maintenance1.Begin`.
+    Begin {
+        /** To be answered by [`crate::Effect::HandLease`]. */
+        request: Request,
+        /** Who. */
+        caller: Owner,
+        /** What for. */
+        stage: Stage,
+        /** Of the update, for the ledger. */
+        version: String,
+    },
+    /// The holder closed its end of the maintenance lease, or none could be made.
+    LeaseDropped {
+        /** Who. */
+        owner: Owner,
+    },
+    /// `Maintenance1.Report`.
+    Report {
+        /** To be answered. */
+        request: Request,
+        /** Of the update, for the ledger. */
+        version: String,
+        /** How it goes. */
+        word: crate::update::Word,
+    },
     /// `Courier1.Signalling`.
     Signalling {
         /** To be answered by [`crate::Effect::HandSignalling`]. */
@@ -228,6 +253,26 @@ pub enum Event {
         /** The box has booted since (power), else only the arbiter has started (fault). */
         rebooted: bool,
     },
+}
+
+/// What a maintenance lease is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The other slot is written.
+    Install,
+    /// The box starts again.
+    Restart,
+}
+
+impl Stage {
+    /// As in the bus contract and the ledger.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Install => "install",
+            Self::Restart => "restart",
+        }
+    }
 }
 
 /// What the signed ticket of a grant says (`parloir_wire::ticket::Ticket`).

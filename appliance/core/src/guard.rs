@@ -5,6 +5,7 @@
 use crate::call::{Call, Stage, Want};
 use crate::camera::Camera;
 use crate::event::{Fresh, TicketFacts};
+use crate::maintenance::Maintenance;
 use crate::refusal::{Code, Next, Refusal};
 use crate::state::{Life, State};
 use crate::time::Wall;
@@ -40,6 +41,9 @@ pub(crate) enum Judged {
 impl State {
     /// Whether the facility would be asked for a call with this contact: everything but the key and the focus.
     pub(crate) fn may_ask(&self, contact: Id, media: Media) -> Result<(&Entitlement, &Contact), Refusal> {
+        if self.maintenance != Maintenance::Idle {
+            return Err(Code::Updating.into());
+        }
         match self.camera {
             Camera::Absent => return Err(Code::GateAbsent.into()),
             Camera::Leased(_) if matches!(self.call, Call::Idle) => return Err(Code::DoorsNotShut.into()),

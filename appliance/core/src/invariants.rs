@@ -1,15 +1,14 @@
 //! Owns: what must hold after every step, whatever happened (design section 3).
 //! Never: repairs anything; a break is a defect of ours.
 //! Called by: `State::step` in debug builds, hence every test.
-//!
-//! "Maintenance and Call never coexist" joins when the machine `Maintenance` does.
 
 use crate::call::{Call, Kind};
 use crate::camera;
 use crate::effect::{Effect, Entry, ToGate};
 use crate::event::Event;
+use crate::maintenance::Maintenance;
 use crate::state::{Clock, Screen, State};
-use crate::time::{CLOSING_MS, END_KEY_MS, HELD_MS, RING_MS};
+use crate::time::{CLOSING_MS, END_KEY_MS, HELD_MS, INSTALL_MS, RESTART_MS, RING_MS};
 use crate::turn::focus_is_screens;
 use crate::visit::Seat;
 use parloir_pass::Id;
@@ -49,6 +48,7 @@ fn must(holds: bool, what: &'static str) -> Result<(), &'static str> {
 /// The first that is broken.
 pub fn check(before: &Before, event: &Event, after: &State, effects: &[Effect]) -> Result<(), &'static str> {
     doors(after)?;
+    maintenance(after, effects)?;
     deadlines(after)?;
     owners(event, after)?;
     clocks(before, event, after)?;
@@ -81,6 +81,21 @@ fn doors(state: &State) -> Result<(), &'static str> {
     }
 }
 
+// Maintenance and Call never coexist: while the box is being changed there is no call, and none begins.
+fn maintenance(state: &State, effects: &[Effect]) -> Result<(), &'static str> {
+    let changed = state.maintenance != Maintenance::Idle;
+    must(!changed || state.call.kind() == Kind::Idle, "a call while the box is being changed")?;
+    let given = effects.iter().any(|e| matches!(e, Effect::HandLease { .. }));
+    must(!given || changed, "a lease was handed over that nobody has")?;
+    let longest = match &state.maintenance {
+        Maintenance::Idle => return Ok(()),
+        Maintenance::Installing(_) => INSTALL_MS,
+        Maintenance::Restarting(_) => RESTART_MS,
+    };
+    let until = state.maintenance.lease().map_or(0, |lease| lease.until);
+    must(until > state.at && until <= state.at + longest, "a lease that is overdue or longer than it may be")
+}
+
 // Every state but Idle has a deadline, and none is overdue.
 fn deadlines(state: &State) -> Result<(), &'static str> {
     must(state.call_deadline().is_some() == (state.call.kind() != Kind::Idle), "a state without a deadline, or Idle with one")?;
@@ -105,6 +120,8 @@ fn owners(event: &Event, state: &State) -> Result<(), &'static str> {
     must(!(empty && needs), "ringing or asking without a screen")?;
     let Event::OwnerGone { owner } = event else { return Ok(()) };
     must(state.remote.holder() != Some(owner), "an owner that is gone holds the keys")?;
+    let leased = state.maintenance.lease().is_some_and(|lease| lease.holder == *owner);
+    must(!leased, "an owner that is gone may change the box")?;
     must(state.screen != Screen::Attached(owner.clone()), "an owner that is gone is the screen")
 }
 

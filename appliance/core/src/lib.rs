@@ -19,6 +19,7 @@ mod facts;
 mod fair;
 mod guard;
 pub mod invariants;
+pub mod maintenance;
 mod project;
 mod receipt;
 pub mod refusal;
@@ -28,11 +29,14 @@ pub mod state;
 pub mod tables;
 pub mod time;
 mod turn;
+pub mod update;
 pub mod view;
 mod visit;
 
 pub use effect::{Answer, Effect, Entry, RingState, ToCall, ToGate};
-pub use event::{CallFact, Event, Fresh, GateFact, GateRefusal, Owner, Press, Request, ShutReason, Stroke, TicketFacts, Trouble};
+pub use event::{
+    CallFact, Event, Fresh, GateFact, GateRefusal, Owner, Press, Request, ShutReason, Stage, Stroke, TicketFacts, Trouble,
+};
 pub use refusal::{Code, EndReason, Refusal};
 pub use state::{Settings, State};
 pub use time::{Now, Wall};

@@ -4,6 +4,7 @@
 
 use crate::call::{Call as Machine, Kind, Ringing, Want};
 use crate::camera::{Camera, Leased, LeasedState};
+use crate::maintenance;
 use crate::receipt::seconds;
 use crate::state::{Clock, Last, State};
 use crate::view::{Booking, Call, Contact, Network, Outcome, Phase, View};
@@ -26,12 +27,16 @@ impl State {
             next_visit: self.next_visit(),
             call: self.show(),
             outcome,
+            maintenance: self.maintenance.kind().word(),
+            update: self.update.word(),
         }
     }
 
     fn phase(&self) -> (Phase, Option<crate::view::Outcome>) {
         let phase = match self.call.kind() {
             Kind::Ringing => Phase::Ringing,
+            // Whoever reads how the last call ended is told that the screen goes dark, by the home screen.
+            Kind::Idle if self.maintenance.kind() == maintenance::Kind::Restarting => Phase::Home,
             Kind::Idle => match &self.last {
                 Last::Outcome { phase, outcome, .. } => return (*phase, Some(self.named((**outcome).clone()))),
                 Last::Nothing if self.policy.is_none() || self.entitlement.is_none() => Phase::Starting,

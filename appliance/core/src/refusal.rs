@@ -50,6 +50,8 @@ pub enum Place {
     Calls,
     /// As the error of a call of `Courier1`: what was delivered was refused.
     Courier,
+    /// As the error of a call of `Maintenance1`: the updater's.
+    Maintenance,
     /// As the outcome that the screen shows.
     Screen,
     /// In the ledger.
@@ -105,8 +107,8 @@ table! {
     Code, "refused-" {
         NotScreen, "one-screen", [Calls, Ledger], "The caller is not the screen that attached last; let it call Attach.";
         NoFreshKey, "key-consent", [Calls, Screen, Ledger, Facility], "The serial is no OK press that was routed to this caller within the last second, or it was used; press OK again.";
-        Busy, "one-call", [Calls, Courier, Ledger, Facility], "Another call is not over yet; wait for its end.";
-        DoorsNotShut, "one-lease", [Calls, Courier, Screen, Ledger, Facility], "Gate has not said that the doors of the last call are shut; wait, then look at gate's journal.";
+        Busy, "one-call", [Calls, Courier, Maintenance, Ledger, Facility], "Another call is not over yet; wait for its end.";
+        DoorsNotShut, "one-lease", [Calls, Courier, Maintenance, Screen, Ledger, Facility], "Gate has not said that the doors of the last call are shut; wait, then look at gate's journal.";
         GateAbsent, "gate", [Calls, Courier, Screen, Ledger, Facility], "Gate is not connected; look at parloir-gate.service.";
         GateForeign, "gate", [Ledger], "Gate says that it is another box; look at both command lines.";
         Offline, "online", [Calls, Courier, Screen, Ledger, Facility], "The broker is not connected; look at parloir-link.service and the network.";
@@ -117,11 +119,11 @@ table! {
         ClassNotAllowed, "class", [Calls, Courier, Screen, Ledger, Facility], "The policy has no rule for this class of call, or no grant key may sign for it.";
         OutsideWindow, "contact-hours", [Calls, Courier, Screen, Ledger, Facility], "Now is in none of the contact's windows.";
         Denied, "deny", [Calls, Courier, Screen, Ledger, Facility], "A signed revocation names this person, contact, box or grant.";
-        Stopping, "stopping", [Calls, Courier, Screen, Ledger, Facility], "The arbiter is being stopped; nothing new begins until it is started again.";
+        Stopping, "stopping", [Calls, Courier, Maintenance, Screen, Ledger, Facility], "The arbiter is being stopped; nothing new begins until it is started again.";
         NoCall, "one-call", [Calls, Courier, Ledger], "There is no call to which this could apply.";
         NotIncoming, "contact-direction", [Calls, Courier, Screen, Ledger, Facility], "The entitlement does not let this contact call in.";
         NoScreen, "one-screen", [Courier, Ledger, Facility], "No screen is attached that could ring; look at parloir-ui.service.";
-        ClockUnknown, "clock", [Courier, Ledger, Facility], "No facility has told the time since the start, so nobody can say whether a ring is fresh.";
+        ClockUnknown, "clock", [Courier, Maintenance, Ledger, Facility], "No facility has told the time since the start, so nobody can say whether a ring is fresh, or when a booked visit begins.";
         RingOld, "freshness", [Courier, Ledger, Facility], "The ring was sent more than 60 s ago, or in the future; compare the facility's clock.";
         RingStray, "freshness", [Courier, Ledger], "This ring came before; a box rings once for it.";
         RingMissed, "ring", [Screen, Ledger, Facility], "Nobody answered within 45 s.";
@@ -162,6 +164,10 @@ table! {
         TimeStray, "freshness", [Courier, Ledger], "A time statement answers no pending request; it was dropped.";
         BeatStray, "freshness", [Courier, Ledger], "A beat names no live grant or an old count; it was dropped.";
         StatementStray, "freshness", [Courier, Ledger], "A visitor's statement names no live call or party, or an old count; it was dropped.";
+        Updating, "maintenance", [Calls, Maintenance, Screen, Ledger], "The box is being updated, or starts again; wait until it is done, half an hour at most.";
+        InVisit, "maintenance", [Maintenance, Ledger], "A visit goes on; an update waits for its end.";
+        Ringing, "maintenance", [Maintenance, Ledger], "Somebody calls; an update waits until that is over.";
+        Booked, "maintenance", [Maintenance, Ledger], "A booked visit goes on or begins within 30 min; an update waits for its end.";
         Internal, "fail-closed", [Calls, Courier, Screen, Ledger, Facility], "A defect of this software; everything was shut. Report it with the diagnostics export.";
     }
 }

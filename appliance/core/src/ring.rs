@@ -8,6 +8,7 @@ use crate::edges::What;
 use crate::effect::{Answer, Effect, Entry, RingState};
 use crate::event::{Fresh, Owner, Request};
 use crate::guard::Direction;
+use crate::maintenance::Maintenance;
 use crate::refusal::{Code, Refusal};
 use crate::remote::Needs;
 use crate::state::{Last, Screen, State};
@@ -63,6 +64,10 @@ enum NoAnswer {
 
 impl State {
     fn may_ring(&self, ring: &Ring) -> Result<Ringing, Code> {
+        // To who calls, a box that is being changed is busy.
+        if self.maintenance != Maintenance::Idle {
+            return Err(Code::Busy);
+        }
         match (&self.call, self.camera) {
             (_, Camera::Absent) => return Err(Code::GateAbsent),
             (Call::Idle, Camera::Leased(_)) => return Err(Code::DoorsNotShut),

@@ -7,10 +7,12 @@ use crate::camera::Camera;
 use crate::deny::DenySet;
 use crate::effect::Effect;
 use crate::event::{Event, Owner};
+use crate::maintenance::Maintenance;
 use crate::remote::Remote;
 use crate::ring::Rung;
 use crate::time::{Now, Wall};
 use crate::turn::{Turn, Verdict};
+use crate::update::LastUpdate;
 use crate::view::{Outcome, Phase, View};
 use parloir_pass::{Authority, Entitlement, Id, SitePolicy};
 
@@ -39,6 +41,9 @@ pub struct Floors {
 /// One row of the table `Call` that was used: state before, cause, state after. For logs and for the coverage of the tests.
 pub type Row = (Kind, Cause, Kind);
 
+/// The same of the table `Maintenance`.
+pub type Shift = (crate::maintenance::Kind, crate::maintenance::Cause, crate::maintenance::Kind);
+
 /// The core's state.
 #[derive(Clone, Debug)]
 pub struct State {
@@ -58,9 +63,12 @@ pub struct State {
     pub(crate) remote: Remote,
     pub(crate) camera: Camera,
     pub(crate) call: Call,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) update: LastUpdate,
     pub(crate) last: Last,
     pub(crate) shown: View,
     pub(crate) rows: Vec<Row>,
+    pub(crate) shifts: Vec<Shift>,
     pub(crate) verdict: Verdict,
 }
 
@@ -128,9 +136,12 @@ impl State {
             remote: Remote::Free,
             camera: Camera::Absent,
             call: Call::Idle,
+            maintenance: Maintenance::Idle,
+            update: LastUpdate::Fine,
             last: Last::Nothing,
             shown: View::default(),
             rows: Vec::new(),
+            shifts: Vec::new(),
             verdict: Verdict::Taken,
         }
     }
@@ -143,6 +154,7 @@ impl State {
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
         let now = now.mono_ms.max(self.at);
         self.rows.clear();
+        self.shifts.clear();
         #[cfg(debug_assertions)]
         let (before, copy) = (crate::invariants::Before::of(self), event.clone());
         let mut turn = Turn { state: self, now, effects: Vec::new(), verdict: Verdict::Taken };
@@ -219,6 +231,18 @@ impl State {
     #[must_use]
     pub fn remote_kind(&self) -> crate::remote::Kind {
         self.remote.kind()
+    }
+
+    /// State of the machine `Maintenance`.
+    #[must_use]
+    pub fn maintenance_kind(&self) -> crate::maintenance::Kind {
+        self.maintenance.kind()
+    }
+
+    /// Rows of the table `Maintenance` that the last step used, in order.
+    #[must_use]
+    pub fn shifts(&self) -> &[Shift] {
+        &self.shifts
     }
 
     /// Rows of the table `Call` that the last step used, in order.

@@ -3,7 +3,8 @@
 //! Called by: the tests that compare the documents, parloirctl.
 
 use crate::refusal::{Code, EndReason, Place};
-use crate::{call, camera, remote};
+use crate::update::Word;
+use crate::{call, camera, maintenance, remote};
 use std::fmt::Write as _;
 
 type Names = Vec<(&'static str, &'static str)>;
@@ -45,6 +46,16 @@ pub fn markdown() -> String {
         &names(remote::Cause::ALL, |c| (c.name(), c.words())),
         &rows(remote::Cause::ALL, remote_row),
     );
+    let shift_row = |cause: &maintenance::Cause| {
+        maintenance::Kind::ALL.iter().map(|state| cell(maintenance::next(*state, *cause).name(), state.name())).collect()
+    };
+    table(
+        &mut out,
+        "Maintenance",
+        &names(maintenance::Kind::ALL, |k| (k.name(), k.words())),
+        &names(maintenance::Cause::ALL, |c| (c.name(), c.words())),
+        &rows(maintenance::Cause::ALL, shift_row),
+    );
     out
 }
 
@@ -55,7 +66,7 @@ pub fn refusals() -> String {
         "# Codes\n\nPrinted by `parloir_core::tables::refusals()`; a test compares. To print them anew: \
          `UPDATE=1 cargo test -p parloir-core --test docs`.\n\nA code never changes its meaning. The person's sentence stands under the key \
          in `ui/lang`. Where a code appears:\n\n- **error**: as the D-Bus error `org.parloir.Error.<Code>` of a call of `Calls1` or \
-         `Remote1`;\n- **courier**: as that error of a call of `Courier1`: what was delivered was refused;\n- **screen**: in the view's \
+         `Remote1`;\n- **courier**: as that error of a call of `Courier1`: what was delivered was refused;\n- **maintenance**: as that error of a call of `Maintenance1`: what an update waits for;\n- **screen**: in the view's \
          `outcome.code`, until dismissed;\n- **ledger**: in the box's ledger;\n- **facility**: in a message of the kinds `ring` and \
          `ended`, and in a receipt's `reason`.\n\nThe random walk of core's tests sees no code at another place. Codes of documents that \
          did not verify, and of bus calls without form, are the arbiter's and seal's own.\n\n## Refusals\n\n\
@@ -70,6 +81,13 @@ pub fn refusals() -> String {
         let (name, places) = (reason.name(), appears(reason.places()));
         let _ = writeln!(out, "| `{name}` | `{}` | `{}` | {places} | {} |", reason.sentence(), reason.rule(), reason.hint());
     }
+    out.push_str(
+        "\n## Updates\n\nWords of `Maintenance1.Report`, each a row `update` of the ledger. One that says that an update failed stands on the \
+         home screen, until a better one comes or the arbiter starts again.\n\n| Word | Failed | Meaning |\n| --- | --- | --- |\n",
+    );
+    for word in Word::ALL {
+        let _ = writeln!(out, "| `{}` | {} | {} |", word.name(), if word.failed() { "yes" } else { "no" }, word.meaning());
+    }
     out
 }
 
@@ -77,6 +95,7 @@ fn appears(places: &[Place]) -> String {
     let word = |place: &Place| match place {
         Place::Calls => "error",
         Place::Courier => "courier",
+        Place::Maintenance => "maintenance",
         Place::Screen => "screen",
         Place::Ledger => "ledger",
         Place::Facility => "facility",

@@ -69,3 +69,9 @@ pub const TIME_REQUEST_MS: u64 = 10_000;
 pub const RELAUNCHES: u8 = 3;
 /// How often a connection is offered anew in one visit.
 pub const RECALLS: u8 = 8;
+/// How long an installation may keep the box from its person.
+pub const INSTALL_MS: u64 = 30 * 60 * 1000;
+/// How long it may take until the box starts again.
+pub const RESTART_MS: u64 = 3 * 60 * 1000;
+/// How long before a booked visit nothing is begun that would keep the box from its person, seconds.
+pub const BOOKED_S: i64 = 30 * 60;

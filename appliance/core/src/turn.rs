@@ -6,6 +6,7 @@ use crate::call::{Call, Cause, Ending, Kind, Stage, Want};
 use crate::edges::What;
 use crate::effect::{Answer, Effect, Entry, ToCall};
 use crate::event::{Event, Fresh, Owner, Request, Stroke};
+use crate::maintenance;
 use crate::refusal::{Code, EndReason, Refusal};
 use crate::remote::{self, Needs, Remote};
 use crate::state::{Last, Life, Screen, State};
@@ -104,6 +105,9 @@ impl Turn<'_> {
                     self.decline(request, Code::NotScreen.into());
                 }
             }
+            Event::Begin { request, caller, stage, version } => self.begin_maintenance(request, caller, stage, version),
+            Event::LeaseDropped { owner } => self.lease_dropped(&owner, maintenance::Cause::HolderDone),
+            Event::Report { request, version, word } => self.report(request, version, word),
             Event::Signalling { request, call } => {
                 let runs = self.state.call.visit().is_some_and(|visit| visit.want.call == call);
                 if runs {
@@ -131,6 +135,7 @@ impl Turn<'_> {
         let rings = self.state.call.kind() == Kind::Ringing;
         let ending: Ending = if rings { Code::Stopping.into() } else { EndReason::BoxStopped.into() };
         self.end(Cause::Stopped, ending);
+        self.shift(maintenance::Cause::Stopped, None);
     }
 
     pub(crate) fn push(&mut self, effect: Effect) {
@@ -190,6 +195,7 @@ impl Turn<'_> {
     // it; an asking ends at once: no door may open that no screen shows.
     fn owner_gone(&mut self, owner: &Owner) {
         self.unfocus(owner);
+        self.lease_dropped(owner, maintenance::Cause::HolderGone);
         if !self.is_screen(owner) {
             return;
         }

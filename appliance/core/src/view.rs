@@ -29,6 +29,10 @@ pub struct View {
     pub call: Option<Call>,
     /// In `Ended` and `Refused`.
     pub outcome: Option<Outcome>,
+    /// [`crate::maintenance::Kind::word`]: whether the box is being changed.
+    pub maintenance: &'static str,
+    /// Word of the last update, if it failed; else empty.
+    pub update: &'static str,
 }
 
 /// Which screen.

@@ -5,7 +5,8 @@
 //! After each step: every invariant (in `State::step`, debug builds), the twin's doors, lease and fair clock, and the deadline.
 //! What it guards, tried by taking the code out: `Gate Close` on leaving (doors), the lease's and the slot's deadline (over), the cut
 //! back of a late stop (fair clock), the silence after 3 s (both_decode), the used-up serial (serials), the single-use nonce (nonces),
-//! the 0.7 s after a ring (newer), the slot of a regrant (extends), the cap of a beat (over), the end key (over).
+//! the 0.7 s after a ring (newer), the slot of a regrant (extends), the cap of a beat (over), the end key (over),
+//! the lease of maintenance (lease).
 #![allow(clippy::disallowed_methods, reason = "a test may read its surroundings; the core may not")]
 
 mod bed;
@@ -61,12 +62,15 @@ fn a_million_random_events_break_no_invariant() {
     let steps = 1000;
     let mut rows = BTreeMap::new();
     let (mut done, mut effects, mut number) = (0, 0, 0_u64);
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut shifts) = (BTreeSet::new(), BTreeMap::new());
     while done < events {
         let this = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(number);
         let walked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run(this, steps, &mut rows)));
         let world = walked.unwrap_or_else(|_| panic!("SEED={seed}: run {number} (dice {this}) broke; see above"));
         seen.extend(world.seen.iter().copied());
+        for (row, times) in &world.shifts {
+            *shifts.entry(*row).or_default() += times;
+        }
         (done, effects, number) = (done + world.log.len() as u64, effects + world.effects, number + 1);
     }
     let live: u64 = rows.iter().filter(|((kind, _), _)| kind.opens_doors()).map(|(_, n)| n).sum();
@@ -78,6 +82,18 @@ fn a_million_random_events_break_no_invariant() {
     }
     if std::env::var_os("EVENTS").is_none() {
         covered(&rows);
+        shifted(&shifts);
+    }
+}
+
+/// The same of the table `Maintenance`.
+fn shifted(shifts: &BTreeMap<(maintenance::Kind, maintenance::Cause), u64>) {
+    for kind in maintenance::Kind::ALL {
+        for cause in maintenance::Cause::ALL {
+            let used = shifts.get(&(*kind, *cause)).copied().unwrap_or(0);
+            let moves = maintenance::next(*kind, *cause) != *kind;
+            assert!(!moves || used >= 10, "{} × {}: {used}", kind.name(), cause.name());
+        }
     }
 }
 

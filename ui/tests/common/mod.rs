@@ -220,7 +220,18 @@ fn homes() -> Vec<(&'static str, View)> {
         ("home-visit-now", View { next_visit: Some(running), ..home() }),
         ("home-nobody", View { contacts: vec![], next_visit: None, ..home() }),
         ("home-no-clock", View { clock_trusted: false, next_visit: None, ..home() }),
+        ("home-updating", changing("installing")),
+        ("home-starting-again", changing("restarting")),
+        ("home-update-refused", View { update: "UpdateSignature".into(), ..home() }),
+        ("home-update-refused-long-names", View { update: "UpdateFailedBefore".into(), ..long_names() }),
+        ("home-update-refused-no-visit", View { update: "UpdateNotHealthy".into(), next_visit: None, ..home() }),
     ]
+}
+
+/// Nobody can be called while the box is being changed.
+fn changing(how: &str) -> View {
+    let contacts = home().contacts.into_iter().map(|c| not_now(c, "Updating", -60)).collect();
+    View { maintenance: how.into(), contacts, ..home() }
 }
 
 fn rings() -> Vec<(&'static str, View)> {
@@ -309,7 +320,9 @@ fn refusals() -> Vec<(&'static str, View)> {
     let mut offline = refused("Offline");
     offline.online = false;
     offline.contacts.iter_mut().for_each(|c| *c = not_now(c.clone(), "Offline", -60));
+    let updating = View { maintenance: "installing".into(), contacts: changing("installing").contacts, ..refused("Updating") };
     vec![
+        ("refused-updating-done", refused("Updating")),
         ("refused-hours", outside_window()),
         ("refused-long-name", with_outcome(outside_window(), long)),
         ("refused-no-answer", with_outcome(refused("NoAnswer"), rule("freshness"))),
@@ -322,6 +335,7 @@ fn refusals() -> Vec<(&'static str, View)> {
         ("refused-not-safe", refused("GrantCertificate")),
         ("refused-recording", refused("GrantRecording")),
         ("refused-setup", refused("NoDoorKey")),
+        ("refused-updating", updating),
         ("refused-guard", with_outcome(refused("GateAbsent"), |o| o.camera_shut = false)),
     ]
 }

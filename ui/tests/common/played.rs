@@ -82,6 +82,7 @@ pub enum Asked {
     Place(String, String, u64),
     Answer(String, String, u64),
     Decline(String),
+    Drawn,
     End,
     Let(bool, bool, u64),
     Frames,
@@ -142,6 +143,9 @@ impl Calls {
     fn dismiss(&self) {
         self.tell(Asked::Dismiss);
     }
+    fn drawn(&self) {
+        self.tell(Asked::Drawn);
+    }
 }
 
 struct Remote(Calls);
@@ -192,7 +196,8 @@ impl Played {
 
     /// Whether all requests were looked at.
     pub fn nothing_more(&mut self) -> bool {
-        self.asked.try_recv().is_err()
+        // That a picture stands is said by itself, at any time.
+        std::iter::from_fn(|| self.asked.try_recv().ok()).all(|asked| asked == Asked::Drawn)
     }
 
     pub async fn press(&self, key: Key, serial: u64) {

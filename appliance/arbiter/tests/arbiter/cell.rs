@@ -120,7 +120,8 @@ impl Cell {
         Self::meet(self.house, gate).await
     }
 
-    async fn meet(house: House, gate: Gate) -> Self {
+    /// With an arbiter and a gate that run.
+    pub async fn meet(house: House, gate: Gate) -> Self {
         let courier = Courier::attach(&house).await;
         let bus = house.connect(UI).await;
         let screen = Calls1Proxy::new(&bus).await.unwrap();

@@ -108,7 +108,7 @@ fn cells_toml_and_the_bus_policy_say_the_same() {
         let owns = policy.contains(&format!("<policy user=\"{user}\">\n    <allow own=\"org.parloir.Arbiter\"/>"));
         assert_eq!(owns, list("owns").contains("org.parloir.Arbiter"), "{user}");
     }
-    assert_eq!(users.len(), 2, "{users:?}");
+    assert_eq!(users.len(), 3, "{users:?}");
     let named = policy.matches("<policy user=").count();
     assert_eq!(named, users.len() + 1, "a policy for a user that cells.toml does not know");
 }

@@ -15,6 +15,7 @@ mod disk;
 mod endings;
 mod hostile;
 mod incoming;
+mod maintenance;
 mod methods;
 mod path;
 #[allow(unsafe_code, reason = "pidfd_open has no wrapper")]

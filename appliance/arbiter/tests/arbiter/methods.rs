@@ -31,6 +31,7 @@ const ID: &str = "00112233445566778899aabbccddeeff";
 const CALLS: &str = "org.parloir.Calls1";
 const REMOTE: &str = "org.parloir.Remote1";
 const COURIER: &str = "org.parloir.Courier1";
+const MAINTENANCE: &str = "org.parloir.Maintenance1";
 
 /// What the bus itself says to a caller that its policy does not know.
 pub const DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
@@ -52,7 +53,7 @@ const fn row(interface: &'static str, method: &'static str, good: fn() -> Args, 
 }
 
 /// Every method.
-pub const ROWS: [Row; 14] = [
+pub const ROWS: [Row; 18] = [
     row(CALLS, "Attach", none, true),
     row(CALLS, "Place", id_media_serial, false),
     row(CALLS, "Answer", id_media_serial, false),
@@ -61,12 +62,16 @@ pub const ROWS: [Row; 14] = [
     row(CALLS, "Let", || vec![true.into(), true.into(), 1_u64.into()], false),
     row(CALLS, "Frames", none, false),
     row(CALLS, "Dismiss", none, true),
+    row(CALLS, "Drawn", none, true),
     row(REMOTE, "Focus", none, true),
     row(COURIER, "Attach", none, true),
     row(COURIER, "Online", || vec![true.into()], true),
     row(COURIER, "Deliver", || vec!["policy".into(), vec![1_u8].into()], false),
     row(COURIER, "Sent", || vec![1_u64.into()], true),
     row(COURIER, "Signalling", id, false),
+    row(MAINTENANCE, "Begin", || vec!["install".into(), "1.0.0".into()], true),
+    row(MAINTENANCE, "Health", none, true),
+    row(MAINTENANCE, "Report", || vec!["1.0.0".into(), "Blessed".into()], true),
 ];
 
 impl Row {
@@ -94,8 +99,9 @@ async fn call(bus: &Connection, interface: Option<&str>, method: &str, args: Arg
 /// Whose interface it is.
 pub fn may(uid: u32, interface: &str) -> bool {
     match uid {
-        UI => interface != COURIER,
+        UI => [CALLS, REMOTE].contains(&interface),
         LINK => interface == COURIER,
+        UPDATER => interface == MAINTENANCE,
         _ => false,
     }
 }
@@ -193,7 +199,11 @@ fn the_right_caller_with_wrong_arguments_changes_nothing() {
         let mut cell = Cell::ready(house).await;
         let before = seen(&cell).await;
         for row in &ROWS {
-            let bus = if row.interface == COURIER { cell.courier.bus.clone() } else { cell.bus.clone() };
+            let bus = match row.interface {
+                COURIER => cell.courier.bus.clone(),
+                MAINTENANCE => cell.house.connect(UPDATER).await,
+                _ => cell.bus.clone(),
+            };
             let good = (row.good)();
             for body in misshapen(&good) {
                 let said = call(&bus, Some(row.interface), row.method, body).await;
@@ -212,7 +222,8 @@ fn the_right_caller_with_wrong_arguments_changes_nothing() {
                 }
             }
             cell.courier.proxy.online(true).await.unwrap();
-            cell.until("online", |v| v.online).await;
+            drop(bus);
+            cell.until("online", |v| v.online && v.maintenance.is_empty()).await;
             unharmed(&mut cell, &before).await;
         }
         // Two hundred key sockets more or less: descriptors do not pile up.
@@ -239,10 +250,15 @@ fn a_thousand_of_each_at_once_leave_an_arbiter_that_answers() {
         let mut cell = Cell::ready(house).await;
         let before = seen(&cell).await;
         for row in &ROWS {
-            // One that is the screen or the courier, and hears nobody.
+            // One that is the screen, the courier or the updater, and hears nobody.
             let courier = row.interface == COURIER;
-            let bus = cell.house.connect(if courier { LINK } else { UI }).await;
-            call(&bus, Some(if courier { COURIER } else { CALLS }), "Attach", none()).await.unwrap();
+            let (user, first) = match row.interface {
+                COURIER => (LINK, (COURIER, "Attach")),
+                MAINTENANCE => (UPDATER, (MAINTENANCE, "Health")),
+                _ => (UI, (CALLS, "Attach")),
+            };
+            let bus = cell.house.connect(user).await;
+            call(&bus, Some(first.0), first.1, none()).await.unwrap();
             for _ in 0..1000 {
                 bus.send(&unanswered(row)).await.unwrap();
             }
@@ -253,10 +269,11 @@ fn a_thousand_of_each_at_once_leave_an_arbiter_that_answers() {
             while row.call(&bus).await == Err("TooMany".to_owned()) {
                 assert!(asked.elapsed() < LIMIT, "{}: nobody is answered any more", row.name());
             }
+            drop(bus);
             cell.courier.proxy.attach().await.unwrap();
             cell.courier.proxy.online(true).await.unwrap();
             cell.view = cell.screen.attach().await.unwrap();
-            cell.until("online", |v| v.online).await;
+            cell.until("online", |v| v.online && v.maintenance.is_empty()).await;
             unharmed(&mut cell, &before).await;
         }
         bounded(&mut cell, 60).await;

@@ -31,6 +31,10 @@ pub fn other() -> Owner {
     Owner(":1.11".to_owned())
 }
 
+pub fn updater() -> Owner {
+    Owner(":1.20".to_owned())
+}
+
 pub fn authority() -> Authority {
     let key =
         |role, key, classes: Vec<Class>, longest_s| AuthorityKey { role, key, classes, longest_s, not_after: NOON + 86_400 };

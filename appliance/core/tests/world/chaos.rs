@@ -13,7 +13,7 @@ impl World {
         let call = if dice.one_in(4) { dice.id() } else { self.lease.or(self.closing).unwrap_or(GRANT) };
         let caller = if dice.one_in(3) { other() } else { screen() };
         let request = Request(3);
-        match dice.roll(47) {
+        match dice.roll(50) {
             0 => Event::Gate(GateFact::Gone),
             1 => Event::Gate(GateFact::Hello { device: if dice.one_in(3) { SITE } else { DEVICE } }),
             2 | 3 => Event::Gate(GateFact::CallGone { lease: call }),
@@ -67,6 +67,9 @@ impl World {
             42 => Event::Decline { request, caller, ring: if dice.one_in(2) { SITE } else { call } },
             43 => Event::AskAgain { call, fresh: dice.id() },
             44 => Event::Call { call, fact: CallFact::FarAgain },
+            47 => self.begin(dice, caller),
+            48 => Event::LeaseDropped { owner: if dice.one_in(2) { updater() } else { caller } },
+            49 => Event::Report { request, version: "1".to_owned(), word: any(dice, update::Word::ALL) },
             45 if dice.one_in(8) => Event::Stopping,
             _ => Event::Tick { fresh: dice.id() },
         }

@@ -68,6 +68,10 @@ pub struct World {
     /// Where each code was seen.
     pub seen: BTreeSet<(&'static str, Place)>,
     pub stopped: bool,
+    /// Who may change the box, and until when at most.
+    pub leased: Option<(Owner, u64)>,
+    /// How often each row of the table `Maintenance` was used.
+    pub shifts: BTreeMap<(maintenance::Kind, maintenance::Cause), u64>,
     /// When the call process spoke last.
     pub spoke: u64,
     pub log: Vec<(u64, Event)>,
@@ -118,6 +122,8 @@ impl World {
             mood,
             seen: BTreeSet::new(),
             stopped: false,
+            leased: None,
+            shifts: BTreeMap::new(),
             spoke: 0,
             log: Vec::new(),
             effects: 0,
@@ -178,6 +184,7 @@ impl World {
             return Event::Time(Time { v: 1, device: DEVICE, nonce, unix_ms: NOON * 1000 });
         }
         match self.state.call_kind() {
+            Kind::Idle if self.leased.is_some() => self.while_changing(dice),
             Kind::Idle => self.from_home(dice),
             Kind::Ringing => self.while_ringing(dice),
             Kind::Asking => self.while_asking(dice),
@@ -192,11 +199,36 @@ impl World {
         }
         let request = Request(0);
         match self.state.remote_kind() {
+            _ if dice.one_in(25) => self.begin(dice, updater()),
             remote::Kind::Free if dice.one_in(2) => Event::Attach { request, caller: screen() },
             remote::Kind::Free => Event::Focus { request, caller: screen() },
             _ if dice.one_in(4) => Event::Ring(self.ring(dice)),
             remote::Kind::Focused => self.key(Stroke::OkDown),
             remote::Kind::Armed => self.place(dice),
+        }
+    }
+
+    pub fn begin(&self, dice: &mut Dice, caller: Owner) -> Event {
+        let stage = any(dice, &[Stage::Install, Stage::Install, Stage::Restart]);
+        Event::Begin { request: Request(7), caller, stage, version: "1.2.3".to_owned() }
+    }
+
+    /// The updater works; meanwhile somebody presses, calls in, or books a visit.
+    pub fn while_changing(&mut self, dice: &mut Dice) -> Event {
+        match dice.roll(12) {
+            0 => Event::LeaseDropped { owner: updater() },
+            1 if dice.one_in(4) => Event::OwnerGone { owner: updater() },
+            2 => self.place(dice),
+            3 => self.key(Stroke::OkDown),
+            4 => Event::Ring(self.ring(dice)),
+            5 if dice.one_in(4) => {
+                let from = self.wall_s() + dice.roll(3000) as i64;
+                let bookings = vec![Booking { contact: ANA, from, to: from + 60 }];
+                Event::Entitlement(Box::new(Entitlement { revision: 9, bookings, ..short_entitlement() }))
+            }
+            6 => self.begin(dice, updater()),
+            7 if dice.one_in(40) => Event::Stopping,
+            _ => Event::Tick { fresh: dice.id() },
         }
     }
 

@@ -14,6 +14,9 @@ impl World {
                 Effect::Reply { answer: Err(refusal), .. } if matches!(event, Event::Signalling { .. }) => {
                     (refusal.code.name(), Place::Courier)
                 }
+                Effect::Reply { answer: Err(refusal), .. } if matches!(event, Event::Begin { .. }) => {
+                    (refusal.code.name(), Place::Maintenance)
+                }
                 Effect::Reply { answer: Err(refusal), .. } => (refusal.code.name(), Place::Calls),
                 Effect::Ledger(Entry::Refused { code, .. } | Entry::RingOver { code, .. }) => (code.name(), Place::Ledger),
                 Effect::Ledger(Entry::Ended { reason, .. }) => (reason.name(), Place::Ledger),

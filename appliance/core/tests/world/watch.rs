@@ -39,6 +39,7 @@ impl World {
         self.compare(then.min(heard).min(unheard), heard.max(then + self.now - at), &effects);
         self.counted = (self.twin.counted_ms(self.now), self.now);
         self.listen(&event, &effects);
+        self.lease(&event, &effects);
         self.note_places(&event, &effects);
     }
 
@@ -64,6 +65,37 @@ impl World {
         }
         let due = self.state.deadline();
         assert!(due.is_some() || self.state.call_kind() == Kind::Idle, "no deadline");
+    }
+
+    /// Who may change the box: one, for a while, when nobody calls and no visit is booked; and nothing begins meanwhile.
+    pub fn lease(&mut self, event: &Event, effects: &[Effect]) {
+        let before = self.leased.is_some();
+        for effect in effects {
+            match effect {
+                Effect::HandLease { holder, .. } => {
+                    let Event::Begin { caller, stage, .. } = event else { panic!("a lease by {event:?}") };
+                    assert_eq!((holder, self.leased.as_ref()), (caller, None), "a lease for another, or a second one");
+                    let minutes = if *stage == Stage::Install { 30 } else { 3 };
+                    self.leased = Some((holder.clone(), self.now + minutes * 60_000));
+                    let booked = self.state.view().next_visit.map(|visit| visit.from - self.wall_s());
+                    assert!(booked.is_none_or(|in_s| in_s > 1799), "a lease {booked:?} s before a booked visit");
+                }
+                Effect::TakeLease { holder } => {
+                    assert_eq!(self.leased.take().map(|(owner, _)| owner), Some(holder.clone()), "taken from who has none");
+                }
+                _ => {}
+            }
+        }
+        for (kind, cause, _) in self.state.shifts() {
+            *self.shifts.entry((*kind, *cause)).or_default() += 1;
+        }
+        assert_eq!(self.leased.is_some(), self.state.maintenance_kind() != maintenance::Kind::Idle);
+        let Some((_, until)) = self.leased else { return };
+        assert!(self.now < until, "a lease that should be over goes on");
+        assert_eq!(self.state.call_kind(), Kind::Idle, "a call while the box is being changed");
+        let began =
+            |e: &Effect| matches!(e, Effect::Gate(ToGate::Prepare { .. }) | Effect::SendRing { state: RingState::Ringing, .. });
+        assert!(!before || !effects.iter().any(began), "a call begins while the box is being changed");
     }
 
     /// What the world learns from the effects.
