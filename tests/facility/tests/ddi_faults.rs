@@ -79,6 +79,12 @@ fn what_is_said_of_the_bundle_can_be_wrong() {
     fault(&world, "deployment", json!({"link": "https://192.0.2.1/x"}));
     assert_eq!(artifact()["_links"]["download"]["href"], "https://192.0.2.1/x");
     assert_eq!(artifact(), right);
+    world.order(json!({"do": "cancel", "action": 1}));
+    fault(&world, "poll", json!({"repeat": 7}));
+    assert!(world.poll().link("deploymentBase").unwrap().contains("/deploymentBase/7?"));
+    fault(&world, "cancel", json!({"stop": 77}));
+    assert_eq!(world.get("/cancelAction/1").json(), json!({"id": "1", "cancelAction": {"stopId": "77"}}));
+    assert_eq!(world.get("/cancelAction/1").json()["cancelAction"]["stopId"], "1");
 }
 
 #[test]

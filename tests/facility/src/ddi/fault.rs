@@ -53,6 +53,10 @@ pub enum How {
     SizeWrong(i64),
     /// The download's link leads there.
     Link(String),
+    /// The poll has a link to this action's deployment, whatever is open.
+    Repeat(u64),
+    /// The cancellation names this action as the one to stop.
+    Stop(u64),
     /// The whole bundle whatever part was asked for, and no word of ranges.
     NoRange,
     /// At most so many bytes a second.
@@ -71,6 +75,8 @@ impl How {
             Self::Hang(_) | Self::LostAnswer => true,
             Self::Garbage | Self::Huge(_) => matches!(on, On::Poll | On::Deployment | On::Cancel | On::Installed),
             Self::HashWrong | Self::SizeWrong(_) | Self::Link(_) => on == On::Deployment,
+            Self::Repeat(_) => on == On::Poll,
+            Self::Stop(_) => on == On::Cancel,
             Self::NoRange | Self::Slow(_) | Self::Cut(_) | Self::Flip(_) => on == On::Download,
         }
     }

@@ -186,7 +186,10 @@ async fn poll(asked: Asked) -> Response {
         Ok(visit) => visit,
         Err(answer) => return *answer,
     };
-    let value = visit.desk.with(|inner| says::base(&inner.rollout, &inner.sleep, &visit.root()));
+    let mut value = visit.desk.with(|inner| says::base(&inner.rollout, &inner.sleep, &visit.root()));
+    if let Some(How::Repeat(id)) = visit.fault {
+        value["_links"] = json!({"deploymentBase": {"href": format!("{}/deploymentBase/{id}?c=1", visit.root())}});
+    }
     let (action, link) = visit.desk.with(|inner| {
         let open = inner.rollout.open();
         let link = open.map(|a| if a.is_canceling_or_canceled() { "cancelAction" } else { "deploymentBase" });
@@ -326,7 +329,10 @@ async fn cancellation(asked: Asked, Path((_, _, id)): OfAction) -> Response {
     };
     let read = visit.desk.with(|inner| inner.rollout.cancellation(id).map(says::cancellation));
     match read {
-        Ok(value) => {
+        Ok(mut value) => {
+            if let Some(How::Stop(other)) = visit.fault {
+                value["cancelAction"]["stopId"] = json!(other.to_string());
+            }
             visit.desk.tell(json!({"event": "ddi-cancel-read", "action": id}));
             visit.json(&value)
         }
