@@ -202,6 +202,46 @@ fn facility() -> Vec<Row> {
     ]
 }
 
+fn updates() -> Vec<Row> {
+    vec![
+        own(
+            "a body of the update server, but the bundle",
+            "bytes",
+            "not read on; asked again",
+            "appliance/updater/src/ddi.rs::MAX_BODY",
+        ),
+        own("a path of a link of it", "bytes", "taken for no link", "appliance/updater/src/ddi.rs::MAX_PATH"),
+        own("bytes that the disk keeps free", "bytes", "the bundle is not fetched", "appliance/updater/src/download.rs::RESERVE"),
+        own("downloads that came wrong", "and one more", "the offer is refused", "appliance/updater/src/download.rs::ANEW"),
+        own("requests for a bundle that is not there", "", "the offer is refused", "appliance/updater/src/download.rs::MISSING"),
+        own(
+            "installations of a bundle that were cut off",
+            "",
+            "it is remembered as failed",
+            "appliance/updater/src/run.rs::MAX_TRIES",
+        ),
+        own("reports that wait", "", "the oldest that ends nothing is dropped", "appliance/updater/src/store.rs::MAX_QUEUE"),
+        own("bundles that are remembered as failed", "", "the oldest is forgotten", "appliance/updater/src/store.rs::MAX_FAILED"),
+        own("a file of the updater", "bytes", "taken as if it were not there", "appliance/updater/src/store.rs::MAX_FILE"),
+        own("the log of a failed trial", "bytes", "not read on", "appliance/updater/src/acts.rs::MAX_LOG"),
+        own("lines of it that are reported", "", "the last ones are", "appliance/updater/src/acts.rs::TAIL"),
+        own("a body that a box sends", "bytes", "refused (413)", "tests/facility/src/ddi/web.rs::MAX_BODY"),
+        own("attributes of a box", "", "refused (429)", "tests/facility/src/ddi/web.rs::MAX_ATTRIBUTES"),
+        own("an attribute's name, and its value", "bytes", "refused (400)", "tests/facility/src/ddi/web.rs::MAX_ATTRIBUTE"),
+        own("reports of an action", "", "refused (429), but its end", "tests/facility/src/ddi/rollout.rs::MAX_FEEDBACKS"),
+        own("details of a report", "", "refused (429)", "tests/facility/src/ddi/rollout.rs::MAX_DETAILS"),
+        own(
+            "actions that the server knows",
+            "",
+            "the oldest that is over goes",
+            "tests/facility/src/ddi/rollout.rs::MAX_ACTIONS",
+        ),
+        own("messages of a history", "", "the newest are given", "tests/facility/src/ddi/says.rs::MAX_HISTORY"),
+        own("a message of a history", "characters", "made two", "tests/facility/src/ddi/says.rs::MAX_MESSAGE"),
+        own("handshakes at once", "", "the next waits", "tests/facility/src/ddi/door.rs::MAX_HANDSHAKES"),
+    ]
+}
+
 fn page() -> String {
     let mut text = String::from(BEGIN);
     let parts = [
@@ -210,6 +250,7 @@ fn page() -> String {
         ("Signalling and MQTT", signalling()),
         ("The arbiter: D-Bus, memory, disk", arbiter()),
         ("The facility: page and desk", facility()),
+        ("Updates: the box's side and the facility's", updates()),
     ];
     for (title, rows) in parts {
         write!(text, "\n## {title}\n\n| What | At most | Beyond it | Held by |\n| --- | --- | --- | --- |\n").unwrap();
