@@ -99,6 +99,17 @@ pub struct Never {
     pub mode: String,
 }
 
+/// What must be there.
+#[derive(Clone, Copy, Debug)]
+pub enum Wanted<'a> {
+    /// A file with that in it.
+    File(&'a [u8]),
+    /// A link that leads there.
+    Link(&'a str),
+    /// A program, which the build makes.
+    Program,
+}
+
 impl Facts {
     /// Reads the list.
     ///
@@ -108,21 +119,25 @@ impl Facts {
         toml::from_str(tree.text("systemd/facts.toml")).map_err(|why| format!("systemd/facts.toml: {why}"))
     }
 
-    /// Every file of ours that must be there, with what must be in it; nothing for a program, which the build makes.
+    /// Every file of ours that must be there, by its path in the image.
     ///
     /// # Errors
     /// cells.toml cannot be read.
-    pub fn expected<'a>(&self, tree: &'a Tree) -> Result<BTreeMap<String, Option<&'a [u8]>>, String> {
+    pub fn expected<'a>(&self, tree: &'a Tree) -> Result<BTreeMap<String, Wanted<'a>>, String> {
         let mut all = BTreeMap::new();
         for place in &self.place {
             let from = format!("systemd/{}/", place.from);
-            for path in tree.below("systemd/").filter(|path| path.starts_with(&from) && path.ends_with(&place.only)) {
-                all.insert(format!("{}/{}", place.to, &path[from.len()..]), tree.bytes(path));
+            let files = tree.below("systemd/").filter_map(|path| Some((path, Wanted::File(tree.bytes(path)?))));
+            let links = tree.links("systemd/").map(|(path, to)| (path, Wanted::Link(to)));
+            for (path, wanted) in files.chain(links) {
+                if let Some(name) = path.strip_prefix(&from).filter(|name| name.ends_with(&place.only)) {
+                    all.insert(format!("{}/{name}", place.to), wanted);
+                }
             }
         }
         let cells = Cells::parse(tree.text("systemd/cells.toml")).map_err(|why| why.to_string())?;
         let ours = cells.cell.iter().filter(|cell| !cell.binary.starts_with('/'));
-        all.extend(ours.map(|cell| (format!("{}/{}", self.programs.to, cell.binary), None)));
+        all.extend(ours.map(|cell| (format!("{}/{}", self.programs.to, cell.binary), Wanted::Program)));
         Ok(all)
     }
 
@@ -173,13 +188,18 @@ fn matches_path(glob: &str, path: &str) -> bool {
 
 /// What is there against what must be there, whatever image it is: files with content and mode, and links.
 fn hold(book: &mut Book, image: &str, tree: &Tree, facts: &Facts, files: &BTreeMap<String, Installed>) -> Result<(), String> {
-    for (path, bytes) in facts.expected(tree)? {
+    for (path, wanted) in facts.expected(tree)? {
+        let at = format!("{image}: {path}");
         let Some(found) = files.get(&path) else {
-            book.fault(format!("{image}: {path}"), "systemd/facts.toml asks for it and it is not there", "install it");
+            book.fault(at, "systemd/facts.toml asks for it and it is not there", "install it");
             continue;
         };
-        let same = bytes.is_none_or(|bytes| same(bytes, &found.bytes));
-        book.hold(same, format!("{image}: {path}"), "it is not what lies in systemd/", "install that file, unchanged");
+        let same = match wanted {
+            Wanted::File(bytes) => found.link.is_none() && same(bytes, &found.bytes),
+            Wanted::Link(to) => found.link.as_deref() == Some(to),
+            Wanted::Program => found.link.is_none(),
+        };
+        book.hold(same, at, "it is not what lies in systemd/", "install that file, unchanged");
     }
     for path in facts.masks(tree) {
         let masked = files.get(&path).is_some_and(|one| one.link.as_deref() == Some("/dev/null"));

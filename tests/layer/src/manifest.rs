@@ -183,6 +183,7 @@ fn stand_ins(dir: &Path) -> io::Result<()> {
 fn prepare(tree: &Tree, file: &str, dir: &Path, source: &Path) -> io::Result<Recipe> {
     let own = dir.join(file.replace(['/', '%'], "-"));
     let (unpacked, built, image) = (own.join("sources"), own.join("build"), own.join("image"));
+    let _ = fs::remove_dir_all(&own);
     for dir in [&unpacked, &built, &image] {
         fs::create_dir_all(dir)?;
     }
@@ -256,6 +257,9 @@ fn built_packages(recipe: &Recipe) -> BTreeSet<String> {
 
 /// Names of the programs of those crates of the workspace, as Cargo makes them.
 fn binaries(tree: &Tree, crates: &BTreeSet<String>) -> BTreeSet<String> {
+    if crates.is_empty() {
+        return BTreeSet::new();
+    }
     let manifests = tree.below("").filter(|path| path.ends_with("/Cargo.toml"));
     let of = |path: &str| -> Vec<String> {
         let Ok(manifest) = toml::from_str::<toml::Table>(tree.text(path)) else { return Vec::new() };

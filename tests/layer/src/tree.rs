@@ -11,6 +11,7 @@ use std::path::Path;
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
     files: BTreeMap<String, Vec<u8>>,
+    links: BTreeMap<String, String>,
 }
 
 /// What of the repository belongs to the layer or is held against it.
@@ -30,7 +31,15 @@ impl Tree {
                 files.insert(name, fs::read(parloir_house::root().join(&path))?);
             }
         }
-        Ok(Self { files })
+        let mut links = BTreeMap::new();
+        find_links(&parloir_house::root(), "systemd", &mut links)?;
+        files.retain(|path, _| !links.contains_key(path));
+        Ok(Self { files, links })
+    }
+
+    /// Links that begin so, with what they lead to.
+    pub fn links<'a>(&'a self, start: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+        self.links.iter().map(|(path, to)| (path.as_str(), to.as_str())).filter(move |(path, _)| path.starts_with(start))
     }
 
     /// Text of a file; nothing where there is none.
@@ -95,6 +104,27 @@ impl Tree {
             fs::create_dir_all(to.parent().unwrap_or(dir))?;
             fs::write(to, bytes)?;
         }
+        for (path, target) in self.links(start) {
+            let link = dir.join(path);
+            fs::create_dir_all(link.parent().unwrap_or(dir))?;
+            let _ = fs::remove_file(&link);
+            std::os::unix::fs::symlink(target, link)?;
+        }
         Ok(())
     }
+}
+
+/// Links below a directory of the repository, those too that lead nowhere in it.
+fn find_links(root: &Path, dir: &str, found: &mut BTreeMap<String, String>) -> io::Result<()> {
+    for entry in fs::read_dir(root.join(dir))? {
+        let entry = entry?;
+        let path = format!("{dir}/{}", entry.file_name().to_string_lossy());
+        let kind = entry.file_type()?;
+        if kind.is_symlink() {
+            found.insert(path, fs::read_link(entry.path())?.display().to_string());
+        } else if kind.is_dir() {
+            find_links(root, &path, found)?;
+        }
+    }
+    Ok(())
 }

@@ -88,6 +88,7 @@ fn kconfig_sees_what_would_be_dropped_in_silence() {
             "# CONFIG_BLUETOOTH is not set\nCONFIG_BT_HCIBTUSB=m\n# CONFIG_CRYPTO_SHA256 is not set",
         );
         tree.put("tests/layer/newer.toml", "NFC = \"9.9\"\n");
+        tree.edit("yocto-layer/recipes-kernel/linux/files/screen.cfg", "\nCONFIG_", "\nCONFIG_ACPI=y\nCONFIG_EISA=y\nCONFIG_");
     };
     seen(
         "kconfig",
@@ -97,6 +98,7 @@ fn kconfig_sees_what_would_be_dropped_in_silence() {
             "CONFIG_BT_HCIBTUSB=m is asked for and Kconfig made it n",
             "CONFIG_CRYPTO_SHA256=n is asked for and Kconfig made it y",
             "newer.toml: NFC: the kernel of this check has it",
+            "CONFIG_EISA=y is asked for and Kconfig made it n (arm64)",
         ],
     );
 }

@@ -1,12 +1,14 @@
 //! Owns: the kernel's fragments: one purpose each, used, without contradiction, and honoured by a real Kconfig.
-//! Never: the release's own kernel, which only a build has: what is asked is compared with the sources of another long-term kernel, and
-//! what that one is too old for is named in tests/layer/newer.toml.
+//! Never: the release's own kernel, which only a build has. What is asked is merged into the defaults of another long-term kernel, for each
+//! architecture; what that one is too old for is named in tests/layer/newer.toml.
 //! Called by: `scripts/layer static`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::Context;
+use crate::bitbake::Recipe;
+use crate::manifest::{defaults, local_file};
 use crate::tree::Tree;
 use crate::{Book, Fault};
 
@@ -58,45 +60,98 @@ pub(super) fn check(with: &Context<'_>) -> Vec<Fault> {
     book.faults
 }
 
+/// A kernel of ours: architecture, its default configuration, the append with its fragments, and the machines that it is for.
+struct Kernel {
+    arch: &'static str,
+    defaults: &'static str,
+    append: &'static str,
+    machines: &'static [(&'static str, &'static str)],
+}
+
+const KERNELS: &[Kernel] = &[
+    Kernel {
+        arch: "x86_64",
+        defaults: "x86_64_defconfig",
+        append: "yocto-layer/recipes-kernel/linux/linux-yocto_%.bbappend",
+        machines: &[("qemux86-64", "efi"), ("parloir-x86-64", "efi")],
+    },
+    Kernel {
+        arch: "arm64",
+        defaults: "defconfig",
+        append: "yocto-layer/dynamic-layers/raspberrypi/recipes-kernel/linux/linux-raspberrypi_%.bbappend",
+        machines: &[("raspberrypi4-64", "")],
+    },
+];
+
+/// The fragments that a kernel gets on any of its machines.
+fn given(tree: &Tree, kernel: &Kernel) -> BTreeSet<String> {
+    let on = |(machine, features): &(&str, &str)| {
+        let mut defaults = defaults(tree);
+        defaults.insert("MACHINE_FEATURES".to_owned(), (*features).to_owned());
+        let recipe = Recipe::read(tree, kernel.append, &["class-target", "parloir-box", machine], &defaults);
+        let names: Vec<String> =
+            recipe.words("SRC_URI").iter().filter_map(|uri| uri.strip_prefix("file://").map(str::to_owned)).collect();
+        names.iter().filter_map(|name| local_file(tree, &recipe, name)).collect::<Vec<_>>()
+    };
+    kernel.machines.iter().flat_map(on).collect()
+}
+
 pub(super) fn honoured(with: &Context<'_>) -> Vec<Fault> {
     let mut book = Book::new("kconfig");
     let Some(tools) = with.tools else { return book.faults };
-    let all = fragments(with.tree);
-    let paths: Vec<PathBuf> = all.iter().map(|file| with.dir.join(file)).collect();
-    let made = match tools.configure(with.dir, "x86_64", "x86_64_defconfig", &paths) {
-        Ok(made) => made,
-        Err(why) => {
-            book.fault("yocto-layer/recipes-kernel", why, "scripts/layer tools, then again");
-            return book.faults;
-        }
-    };
-    let result: BTreeMap<&str, &str> = made.lines().filter_map(asked).collect();
     let known = symbols(&tools.linux);
     let newer = newer(&mut book, with.tree);
-    for file in &all {
-        for (number, line) in with.tree.text(file).lines().enumerate() {
-            let Some((name, value)) = asked(line) else { continue };
-            let at = format!("{file}:{}", number + 1);
-            if !known.contains(name) {
-                book.hold(
-                    newer.contains(name),
-                    at,
-                    format!("no kernel option is called CONFIG_{name}: the line changes nothing"),
-                    format!("correct its name; if only a newer kernel has it, say so in {NEWER}"),
-                );
+    for name in newer.iter().filter(|name| known.contains(*name)) {
+        book.fault(format!("{NEWER}: {name}"), "the kernel of this check has it", "take it out of the list");
+    }
+    for kernel in KERNELS {
+        let fragments = given(with.tree, kernel);
+        book.hold(!fragments.is_empty(), kernel.append, "it gives its kernel no fragment of ours", "require parloir-kernel.inc");
+        let paths: Vec<PathBuf> = fragments.iter().map(|file| with.dir.join(file)).collect();
+        let made = match tools.configure(with.dir, kernel.arch, kernel.defaults, &paths) {
+            Ok(made) => made,
+            Err(why) => {
+                book.fault(kernel.append, why, "scripts/layer tools, then again");
                 continue;
             }
-            book.hold(
-                !newer.contains(name),
-                format!("{NEWER}: {name}"),
-                "the kernel of this check has it",
-                "take it out of the list",
-            );
-            let found = result.get(name).copied().unwrap_or("n");
-            book.hold(found == value, at, format!("CONFIG_{name}={value} is asked for and Kconfig made it {found}: it depends on another option, or is selected by one"), "ask for what it depends on, or do not ask");
+        };
+        let result: BTreeMap<&str, &str> = made.lines().filter_map(asked).collect();
+        for file in &fragments {
+            compare(&mut book, with.tree, file, kernel.arch, &result, &known, &newer);
         }
     }
     book.faults
+}
+
+/// Each line of a fragment against what became of it.
+fn compare(
+    book: &mut Book,
+    tree: &Tree,
+    file: &str,
+    arch: &str,
+    result: &BTreeMap<&str, &str>,
+    known: &BTreeSet<String>,
+    newer: &BTreeSet<String>,
+) {
+    for (number, line) in tree.text(file).lines().enumerate() {
+        let Some((name, value)) = asked(line) else { continue };
+        let at = format!("{file}:{}", number + 1);
+        if !known.contains(name) {
+            let next = format!("correct its name; if only a newer kernel has it, say so in {NEWER}");
+            book.hold(
+                newer.contains(name),
+                at,
+                format!("no kernel option is called CONFIG_{name}: the line changes nothing"),
+                next,
+            );
+            continue;
+        }
+        let found = result.get(name).copied().unwrap_or("n");
+        let why = format!(
+            "CONFIG_{name}={value} is asked for and Kconfig made it {found} ({arch}): it depends on another option, or is selected by one"
+        );
+        book.hold(found == value, at, why, "ask for what it depends on, or do not ask");
+    }
 }
 
 fn newer(book: &mut Book, tree: &Tree) -> BTreeSet<String> {

@@ -81,7 +81,12 @@ fn lay_out(with: &Context<'_>, root: &Path) -> std::io::Result<Vec<String>> {
     for (path, one) in with.manifest.files.iter().filter(|(path, _)| path.starts_with("/usr/lib/systemd/system/")) {
         let to = root.join(&path[1..]);
         fs::create_dir_all(to.parent().unwrap_or(root))?;
-        fs::write(&to, &one.bytes)?;
+        // The machine's own may be a link to elsewhere.
+        let _ = fs::remove_file(&to);
+        match &one.link {
+            Some(target) => std::os::unix::fs::symlink(target, &to)?,
+            None => fs::write(&to, &one.bytes)?,
+        }
         let name = path["/usr/lib/systemd/system/".len()..].to_owned();
         let text = String::from_utf8_lossy(&one.bytes).into_owned();
         for program in text.lines().filter_map(|line| line.split_once('=')).filter(|(key, _)| STARTS.contains(key)) {

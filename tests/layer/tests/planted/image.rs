@@ -129,6 +129,18 @@ pub const PLANTS: &[Plant] = &[
     },
     Plant {
         check: "facts",
+        what: "another target starts than the one that the link leads to",
+        plant: |tree| {
+            tree.edit(
+                RECIPE,
+                "    # Units that must not exist",
+                "    ln -sf rescue.target ${D}${systemd_system_unitdir}/default.target\n    # Units that must not exist",
+            )
+        },
+        words: "default.target: it is not what lies in systemd/",
+    },
+    Plant {
+        check: "facts",
         what: "a unit is not masked",
         plant: |tree| tree.edit(RECIPE, "${S}/systemd/masked |", "${S}/systemd/masked | grep -v debug-shell |"),
         words: "debug-shell.service: systemd/masked asks",

@@ -30,6 +30,9 @@ pub const RECIPE: &str = "yocto-layer/recipes-parloir/parloir/parloir_0.1.0.bb";
 /// What both distros have in common.
 pub const INC: &str = "yocto-layer/conf/distro/include/parloir.inc";
 
+/// Checks that do not look at what is installed.
+const READS_RECIPES_ALONE: &[&str] = &["crates", "release", "recipes", "disk", "product", "kernel"];
+
 fn scratch(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("layer-planted").join(name);
     let _ = std::fs::remove_dir_all(&dir);
@@ -53,7 +56,8 @@ fn seen(plants: &[Plant], name: &str) {
         let before = faults(one.check, &whole, &dir, &sound);
         let mut tree = whole.clone();
         (one.plant)(&mut tree);
-        let manifest = Manifest::of(&tree, &dir.join(number.to_string())).expect("the recipes are installed");
+        let installed = || Manifest::of(&tree, &dir.join(number.to_string())).expect("the recipes are installed");
+        let manifest = if READS_RECIPES_ALONE.contains(&one.check) { sound.clone() } else { installed() };
         let after = faults(one.check, &tree, &dir, &manifest);
         let new: Vec<String> = after.difference(&before).map(ToString::to_string).collect();
         if !new.iter().any(|line| line.contains(one.words)) {
