@@ -27,6 +27,9 @@ PACKAGECONFIG:remove:parloir-box = "\
     wheel-group \
 "
 
+# Log-in on a line, mounts over /var, swap: not on a box.
+RDEPENDS:${PN}:remove:parloir-box = "systemd-serialgetty util-linux-agetty util-linux-mkswap util-linux-swaponoff volatile-binds"
+
 # Ours are in the packages of Parloir's own units.
 do_install:append:parloir-box() {
     rm -f ${D}${systemd_system_unitdir}/default.target ${D}${systemd_system_unitdir}/tmp.mount
