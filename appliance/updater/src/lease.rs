@@ -3,7 +3,7 @@
 //! Called by: run.
 
 use crate::health::Health;
-use std::collections::HashMap;
+use parloir_bus::proxy::Maintenance1Proxy;
 use std::path::Path;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::UnixStream;
@@ -52,18 +52,6 @@ impl Lease {
     }
 }
 
-/// See `appliance/bus/dbus/Maintenance1.xml`.
-#[zbus::proxy(
-    interface = "org.parloir.Maintenance1",
-    default_service = "org.parloir.Arbiter",
-    default_path = "/org/parloir/arbiter"
-)]
-trait Maintenance1 {
-    fn begin(&self, stage: &str, version: &str) -> zbus::Result<zbus::OwnedFd>;
-    fn health(&self) -> zbus::Result<HashMap<String, bool>>;
-    fn report(&self, version: &str, code: &str) -> zbus::Result<()>;
-}
-
 /// The arbiter, as the updater knows it.
 #[derive(Clone)]
 pub struct Arbiter(Maintenance1Proxy<'static>);
@@ -98,7 +86,7 @@ impl Arbiter {
 
     /// What is well, and whether the box is left alone now. The camera is seen here, the update server elsewhere.
     pub async fn health(&self, camera: &Path) -> Option<(Health, bool)> {
-        let told: HashMap<String, bool> = self.0.health().await.ok()?;
+        let told = self.0.health().await.ok()?;
         let is = |name: &str| told.get(name).copied().unwrap_or(false);
         let health = Health {
             camera: camera.exists(),

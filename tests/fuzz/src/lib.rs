@@ -15,6 +15,7 @@ pub mod peers;
 pub mod sdp;
 pub mod sealed;
 pub mod seeds;
+pub mod updates;
 
 /// One target.
 #[derive(Clone, Copy)]
@@ -44,6 +45,12 @@ pub const TARGETS: &[Target] = &[
     Target { name: "mqtt", run: mqtt::run, longest: 4000, reads: "topics, signalling JSON, the adapter of the direct route" },
     Target { name: "desk", run: desk::run, longest: 4000, reads: "what a box and a page say to the facility" },
     Target { name: "peers", run: peers::run, longest: 5000, reads: "box.env and the list of relays, before the firewall" },
+    Target {
+        name: "updates",
+        run: updates::run,
+        longest: 4000,
+        reads: "the update server's answers, RAUC's words, the updater's own files",
+    },
     Target { name: "frames", run: frames::run, longest: 2000, reads: "frame headers, and the receiver behind them" },
 ];
 

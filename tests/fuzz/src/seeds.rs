@@ -32,6 +32,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "desk" => desk(),
         "frames" => frames(),
         "peers" => peers(),
+        "updates" => updates(),
         _ => Vec::new(),
     }
 }
@@ -58,6 +59,30 @@ fn members(value: &Value, words: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|v| members(v, words)),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
+}
+
+/// The first byte is the branch of the target.
+fn updates() -> Vec<Vec<u8>> {
+    let hash = "ab".repeat(32);
+    let base = format!(
+        r#"{{"id":"8","deployment":{{"download":"forced","update":"attempt","chunks":[{{"part":"os","version":"1.2.3","artifacts":[{{"filename":"b",
+        "hashes":{{"sha256":"{hash}"}},"size":9,"_links":{{"download":{{"href":"https://h/t/b"}}}}}}]}}]}},"actionHistory":{{"messages":["[report 3]"]}}}}"#
+    );
+    let poll = r#"{"config":{"polling":{"sleep":"00:05:00"}},"_links":{"deploymentBase":{"href":"https://h:1/t/controller/v1/d/deploymentBase/8?c=1"},
+        "cancelAction":{"href":"/c"},"configData":{"href":"/d"}}}"#;
+    let queue = r#"{"v":1,"next":2,"entries":[{"report":1,"action":"8","of":"deployment","execution":"closed","finished":"success","details":["x"],"tried":true}]}"#;
+    let before = r#"{"v":1,"action":"8","sha256":"","version":"1.0.0","from":{"slot":"system-a"},"phase":"trial","health":{"camera":true}}"#;
+    let texts: [(u8, &str); 8] = [
+        (0, poll),
+        (1, &base),
+        (2, r#"{"id":"9","cancelAction":{"stopId":"8"}}"#),
+        (3, "signature verification failed: self-signed certificate"),
+        (3, "Version mismatch: Expected at least '1.2.3' but bundle manifest has '1.0.0'"),
+        (4, "1.2.3\n1.0.0\n1.1.0-rc.1"),
+        (5, queue),
+        (5, before),
+    ];
+    texts.into_iter().map(|(branch, text)| [&[branch], text.as_bytes()].concat()).collect()
 }
 
 /// A network of 24 bits at 10.9.1.2, a file before it and one after.
