@@ -1,6 +1,6 @@
 //! Owns: the world of the update server's tests: a provisioned site, the server on a thread of its own, and a client that says anything.
 //! Never: a mock of the server.
-//! Called by: ddi.rs, ddi_faults.rs.
+//! Called by: ddi.rs, ddi_faults.rs, ddi_process.rs.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use parloir_facility::ddi::orders::Order;
@@ -142,36 +142,52 @@ impl World {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> io::Result<Answer> {
-        let mut tls = self.connect(who, of)?;
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.address);
-        headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
-        head += &format!("content-length: {}\r\n\r\n", body.len());
-        tls.write_all(head.as_bytes())?;
-        tls.write_all(body)?;
-        read(&mut tls)
+        let file = |name: &str, ending: &str| of.join(format!("tls/{name}.{ending}"));
+        let own = who.map(|name| (file(name, "pem"), file(name, "key")));
+        say_to(self.address, &self.dir.join("tls/ca.pem"), own, (method, path), headers, body)
     }
+}
 
-    fn connect(&self, who: Option<&str>, of: &Path) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(self.dir.join("tls/ca.pem")).unwrap()).unwrap();
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
-        let config = match who {
-            None => config.with_no_client_auth(),
-            Some(name) => {
-                let file = |ending: &str| of.join(format!("tls/{name}.{ending}"));
-                let chain = vec![CertificateDer::from_pem_file(file("pem")).unwrap()];
-                config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(file("key")).unwrap()).unwrap()
-            }
-        };
-        let name = ServerName::from(self.address.ip());
-        let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-        let tcp = TcpStream::connect(self.address)?;
-        tcp.set_read_timeout(Some(Duration::from_secs(10)))?;
-        Ok(StreamOwned::new(connection, tcp))
-    }
+/// As whoever has this certificate and key, to whoever `ca` signed.
+pub fn say_to(
+    address: SocketAddr,
+    ca: &Path,
+    own: Option<(PathBuf, PathBuf)>,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<Answer> {
+    let mut tls = connect(address, ca, own)?;
+    let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n");
+    headers.iter().for_each(|(name, value)| head += &format!("{name}: {value}\r\n"));
+    head += &format!("content-length: {}\r\n\r\n", body.len());
+    tls.write_all(head.as_bytes())?;
+    tls.write_all(body)?;
+    read(&mut tls)
+}
+
+fn connect(
+    address: SocketAddr,
+    ca: &Path,
+    own: Option<(PathBuf, PathBuf)>,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(CertificateDer::from_pem_file(ca).unwrap()).unwrap();
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let config = match own {
+        None => config.with_no_client_auth(),
+        Some((cert, key)) => {
+            let chain = vec![CertificateDer::from_pem_file(cert).unwrap()];
+            config.with_client_auth_cert(chain, PrivateKeyDer::from_pem_file(key).unwrap()).unwrap()
+        }
+    };
+    let connection = ClientConnection::new(Arc::new(config), ServerName::from(address.ip())).map_err(io::Error::other)?;
+    let tcp = TcpStream::connect(address)?;
+    tcp.set_read_timeout(Some(Duration::from_secs(10)))?;
+    Ok(StreamOwned::new(connection, tcp))
 }
 
 impl Drop for World {

@@ -66,7 +66,8 @@ pub fn unix_s() -> i64 {
 }
 
 fn facility(command: &[String]) -> (Process, std::sync::mpsc::Receiver<Value>) {
-    let mut child = tied(env!("CARGO_BIN_EXE_parloir-facility")).args(command).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        tied(env!("CARGO_BIN_EXE_parloir-facility")).args(command).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let (tell, events) = std::sync::mpsc::channel();
     std::thread::spawn(move || lines.map_while(Result::ok).try_for_each(|l| tell.send(serde_json::from_str(&l).unwrap())));
@@ -81,6 +82,7 @@ pub struct World {
     events: Mutex<std::sync::mpsc::Receiver<Value>>,
     command: Vec<String>,
     facility: Option<Process>,
+    passed: Mutex<Vec<Value>>,
     _mosquitto: Process,
     pub dir: Dir,
 }
@@ -114,6 +116,7 @@ impl World {
             command,
             events: Mutex::new(events),
             facility: Some(facility),
+            passed: Mutex::default(),
             _mosquitto: mosquitto,
             dir,
         };
@@ -145,13 +148,22 @@ impl World {
         loop {
             match self.events.lock().unwrap().try_recv() {
                 Ok(value) if value["event"] == name => return value,
-                Ok(value) => assert_ne!(value["event"], "refused", "while waiting for {name}: {value}"),
+                Ok(value) => {
+                    assert_ne!(value["event"], "refused", "while waiting for {name}: {value}");
+                    self.passed.lock().unwrap().push(value);
+                }
                 Err(std::sync::mpsc::TryRecvError::Empty) => {}
                 Err(e) => panic!("waiting for {name}: the facility ended: {e}"),
             }
             assert!(Instant::now() < until, "no event {name} within 20 s");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+    }
+
+    /// An event of that name that passed while another was waited for.
+    pub fn before(&self, name: &str) -> Value {
+        let passed = self.passed.lock().unwrap();
+        passed.iter().find(|value| value["event"] == name).unwrap_or_else(|| panic!("no {name} in {passed:?}")).clone()
     }
 
     /// A second of the clip is enough here.
@@ -235,6 +247,25 @@ impl World {
 
     pub fn verify<D: parloir_pass::Document>(&self, body: &[u8]) -> D {
         self.keyring().verify(body, Clock::Unix(unix_s())).map(|(d, _)| d).unwrap()
+    }
+
+    /// A line at the console; needs `--console`.
+    pub fn order(&mut self, line: &Value) {
+        let stdin = self.facility.as_mut().and_then(|p| p.0.stdin.as_mut()).expect("a console");
+        std::io::Write::write_all(stdin, format!("{line}\n").as_bytes()).unwrap();
+    }
+
+    /// What the broker answers to a client with this certificate and key.
+    pub async fn knocks_at_the_broker(&self, cert: PathBuf, key: PathBuf) -> Result<(), String> {
+        let identity = Identity { ca: self.dir.path().join("tls/ca.pem"), cert, key };
+        let options = broker::options("box", &self.broker, broker::tls(&identity).unwrap()).unwrap();
+        let (_client, mut events) = AsyncClient::builder(options).capacity(4).build();
+        // TLS 1.3: the refusal of a client's certificate comes after the handshake, with the first read.
+        match tokio::time::timeout(Duration::from_secs(10), events.poll()).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(e)) => Err(e.to_string()),
+            Err(_) => Err("no answer".to_owned()),
+        }
     }
 
     /// A box on the broker.
