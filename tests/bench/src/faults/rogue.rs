@@ -52,6 +52,10 @@ pub async fn try_everything() -> zbus::Result<()> {
     rogue.call("Courier1", "Online", &(false,)).await;
     rogue.call("Courier1", "Sent", &(0u64,)).await;
     rogue.call("Remote1", "Focus", &()).await;
+    rogue.call("Maintenance1", "Begin", &("install", "1.0.0")).await;
+    rogue.call("Maintenance1", "Health", &()).await;
+    rogue.call("Maintenance1", "Report", &("1.0.0", "Blessed")).await;
+    rogue.call("Calls1", "Drawn", &()).await;
     rogue.call("Calls1", "NoSuchMethod", &()).await;
     println!("{}", json!({ "event": "rogue", "granted": rogue.granted, "refused": rogue.refused }));
     Ok(())

@@ -138,6 +138,16 @@ fn entries() -> BTreeMap<String, (String, String)> {
     all
 }
 
+/// What the updater may report is what the arbiter takes: a word that it does not know is refused, and ledger and screen stay silent.
+#[test]
+fn every_code_of_the_updater_is_a_word_of_its_reports() {
+    use parloir_core::update::Word;
+    let words: BTreeSet<_> = Word::ALL.iter().map(|word| word.name()).filter(|name| name.starts_with("Update")).collect();
+    let codes: BTreeSet<_> = parloir_updater::Code::ALL.iter().map(|code| code.name()).collect();
+    assert_eq!(words, codes);
+    assert!(parloir_updater::Code::ALL.iter().all(|code| Word::from_name(code.name()).is_some_and(Word::failed)));
+}
+
 /// The tables know nothing of each other; one code in two of them would explain something else.
 #[test]
 fn no_two_tables_have_one_code() {
