@@ -101,7 +101,7 @@ graph_configure() {
     for name in machine distro; do sed -n "s/^$name: \(.*\)/${name^^} = \"\1\"/p" "$kas/$2.yml"; done
     sed -n '/^  check: |/,$ { s/^    //p }' "$kas/check.yml"
   } >"$build/conf/local.conf"
-  printf 'BBPATH = "${TOPDIR}"\nBBFILES ?= ""\nBBLAYERS = "%s"\n' "${list[*]} $work/tree/yocto-layer" >"$build/conf/bblayers.conf"
+  printf 'BBPATH = "${TOPDIR}"\nBBFILES ?= ""\nBBLAYERS = "%s"\n' "${list[*]} $work/tree/yocto-layer $work/tree/yocto-layer/bsp" >"$build/conf/bblayers.conf"
 }
 
 # graph_heading: when, on what.
