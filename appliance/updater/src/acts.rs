@@ -63,7 +63,7 @@ impl Updater {
     }
 
     /// Something under way that can be written down, or why not.
-    fn write_down(&mut self, change: impl FnOnce(&mut Before)) -> Result<(), Refused> {
+    pub(crate) fn write_down(&mut self, change: impl FnOnce(&mut Before)) -> Result<(), Refused> {
         let Some(job) = &mut self.job else { return Ok(()) };
         change(job);
         self.store.set_before(Some(job)).map_err(|e| Refused::new(Code::UpdateNoRoom, e.to_string()))

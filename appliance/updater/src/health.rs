@@ -4,8 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Local parts that are missing so long after boot: the trial has failed.
-pub const LOCAL_MS: u64 = 4 * 60 * 1000;
+/// Local parts that are missing so long after boot: the trial has failed. A little before parloir-trial-well.timer, which says no reason.
+pub const LOCAL_MS: u64 = 225 * 1000;
 /// The facility's server answers the connection and no session comes, so long after boot: the trial has failed.
 pub const SESSION_MS: u64 = 15 * 60 * 1000;
 /// So long an update server that cannot be reached is waited for; then it is an outage, which says nothing about this version.

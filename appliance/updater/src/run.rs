@@ -401,6 +401,7 @@ impl Updater {
         if self.health.is_whole(&before) {
             self.leave_word("well");
         }
+        self.note_missing(&self.health.lacks(&before));
         let other = self.job.as_ref().filter(|job| job.version != self.version);
         if let Some(job) = other {
             let what = format!("{} runs, the bundle said {}", self.version, job.version);
@@ -418,6 +419,16 @@ impl Updater {
                 self.refused = Some(Refused::new(Code::UpdateNotHealthy, what));
                 self.step(Cause::Sick);
             }
+        }
+    }
+
+    /// Should the trial end before its time, this is what is known of it.
+    fn note_missing(&mut self, lacks: &[&str]) {
+        let why = if lacks.is_empty() { String::new() } else { format!("missing when it ended: {}", lacks.join(", ")) };
+        if self.job.as_ref().is_some_and(|job| job.why != why)
+            && let Err(refused) = self.write_down(|job| job.why = why)
+        {
+            tracing::warn!("{refused}");
         }
     }
 
