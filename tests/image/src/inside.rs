@@ -4,6 +4,7 @@
 
 use std::io;
 use std::os::unix::process::CommandExt;
+use std::panic::catch_unwind;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -29,15 +30,44 @@ pub fn is_outside() -> bool {
 /// # Panics
 /// The body's error or panic; no image was built.
 pub fn inside(test: &str, body: impl FnOnce() -> Result<(), Halt>) -> bool {
-    if std::env::var(INSIDE).is_ok_and(|name| name == test) {
-        end_with_the_outside();
-        match body() {
-            Ok(()) => {}
-            Err(Halt::Stopped) => panic!("stopped: whoever started this has gone"),
-            Err(Halt::Failed(why)) => panic!("{why}"),
-        }
+    if is_inside(test) {
+        within(body);
         return true;
     }
+    outside(test)
+}
+
+/// As [`inside`], for a life that says nothing by its own end: what it saw is judged afterwards. One that stops before its end is played
+/// once more, and that is said: an emulated processor that shares two cores with a browser misses a limit now and then.
+///
+/// # Panics
+/// As [`inside`], the second time.
+pub fn inside_twice(test: &str, body: impl FnOnce() -> Result<(), Halt>) -> bool {
+    if is_inside(test) {
+        within(body);
+        return true;
+    }
+    catch_unwind(|| outside(test)).unwrap_or_else(|_| {
+        println!("{test}: stopped before its end, why is above; it is PLAYED ONCE MORE");
+        outside(test)
+    })
+}
+
+fn is_inside(test: &str) -> bool {
+    std::env::var(INSIDE).is_ok_and(|name| name == test)
+}
+
+fn within(body: impl FnOnce() -> Result<(), Halt>) {
+    end_with_the_outside();
+    match body() {
+        Ok(()) => {}
+        Err(Halt::Stopped) => panic!("stopped: whoever started this has gone"),
+        Err(Halt::Failed(why)) => panic!("{why}"),
+    }
+}
+
+/// Starts this program again within the namespaces, for that test.
+fn outside(test: &str) -> bool {
     if let Some(why) = walls::obstacle().or_else(network::obstacle) {
         println!("skipped: {why}");
         return false;

@@ -18,7 +18,7 @@ pub mod talk;
 pub mod tools;
 pub mod tv;
 
-pub use inside::inside;
+pub use inside::{inside, inside_twice};
 pub use machine::{Machine, Options};
 pub use parloir_bench::play::Halt;
 pub use probe::Probe;

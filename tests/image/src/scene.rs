@@ -28,6 +28,10 @@ use crate::tools::{Built, Uki, command, target, tree};
 pub const BOOT_LIMIT: Duration = Duration::from_secs(400);
 /// From the probe's first word to the home screen.
 pub const HOME_LIMIT: Duration = Duration::from_secs(400);
+/// A message on CEC is lost when both ends speak at once (CEC 1.4, 5.2.2); a TV says it again.
+const CEC_TRIES: usize = 3;
+/// What cec-ctl says of a message that did not arrive.
+const NOT_TAKEN: [&str; 5] = ["Not Acknowledged", "Arbitration Lost", "Max Retries", "Aborted", "Timeout"];
 /// Cells of the bench that stand in for the box while no machine runs.
 const CELLS: [&str; 4] = ["ui", "link", "arbiter", "gate"];
 
@@ -208,10 +212,16 @@ impl Scene {
         };
         self.tv.set(Some(node.clone()));
         let press = format!("ui-cmd={key}");
+        let mut said = String::new();
+        for _ in 0..CEC_TRIES {
+            said = probe.out(&["cec-ctl", "-d", &node, "-s", "--to", "4", "--user-control-pressed", &press])?;
+            if !NOT_TAKEN.iter().any(|word| said.contains(word)) {
+                break;
+            }
+        }
         // A name that cec-ctl does not know becomes its first one, which is select; and what it sent, it says.
-        let said = probe.out(&["cec-ctl", "-d", &node, "-s", "--to", "4", "--user-control-pressed", &press])?;
-        if !said.contains(&format!("ui-cmd: {key} ")) {
-            return Err(io::Error::other(format!("no key of a TV's remote is called {key}: {}", said.trim())));
+        if !said.contains(&format!("ui-cmd: {key} ")) || NOT_TAKEN.iter().any(|word| said.contains(word)) {
+            return Err(io::Error::other(format!("the box took no key of a TV's remote called {key}: {}", said.trim())));
         }
         probe.out(&["cec-ctl", "-d", &node, "-s", "--to", "4", "--user-control-released"]).map(drop)
     }

@@ -14,7 +14,7 @@ use parloir_image::picture::Picture;
 use parloir_image::story::{ledger, memory};
 use parloir_image::talk::Entry;
 use parloir_image::tools::tree;
-use parloir_image::{Halt, Machine, Options, Probe, Scene, Uki, inside};
+use parloir_image::{Halt, Machine, Options, Probe, Scene, Uki, inside_twice};
 use serde_json::{Value, json};
 
 /// The visit's length once both sides see each other.
@@ -31,7 +31,7 @@ fn life() -> Option<&'static Value> {
     static LIFE: OnceLock<Option<Option<Value>>> = OnceLock::new();
     let told = LIFE.get_or_init(|| {
         let report = tree().join("out/image/box/report.json");
-        let played = catch_unwind(|| inside("a_box_lives_from_power_to_receipt", || whole(&report))).ok()?;
+        let played = catch_unwind(|| inside_twice("a_box_lives_from_power_to_receipt", || whole(&report))).ok()?;
         Some(played.then(|| {
             let text = std::fs::read_to_string(&report).expect("the report");
             serde_json::from_str(&text).expect("JSON")

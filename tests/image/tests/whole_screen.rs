@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use parloir_image::picture::Picture;
 use parloir_image::tools::tree;
 use parloir_image::tv::Tv;
-use parloir_image::{Halt, Machine, Options, Probe, Scene, Uki, inside};
+use parloir_image::{Halt, Machine, Options, Probe, Scene, Uki, inside_twice};
 use serde_json::{Value, json};
 
 /// A step, under emulation.
@@ -30,7 +30,7 @@ fn life() -> Option<&'static Value> {
     static LIFE: OnceLock<Option<Option<Value>>> = OnceLock::new();
     let told = LIFE.get_or_init(|| {
         let report = tree().join("out/image/screen/report.json");
-        let played = catch_unwind(|| inside("a_tv_comes_and_goes", || whole(&report))).ok()?;
+        let played = catch_unwind(|| inside_twice("a_tv_comes_and_goes", || whole(&report))).ok()?;
         Some(played.then(|| {
             let text = std::fs::read_to_string(&report).expect("the report");
             serde_json::from_str(&text).expect("JSON")

@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 
 use parloir_image::talk::Run;
 use parloir_image::tools::tree;
-use parloir_image::{Halt, Probe, inside};
+use parloir_image::{Halt, Probe, inside_twice};
 use serde_json::{Value, json};
 
 /// One virtual machine at a time: they take both cores.
@@ -30,7 +30,7 @@ pub fn played(test: &str, body: impl FnOnce(&mut Report) -> Result<(), Halt>) ->
     let mut report = Report { path: path.clone(), value: json!({}) };
     let _ = std::fs::remove_file(&path);
     // A course that failed is not played again for the next test: what it did not come to is missing in its report.
-    let run = || inside(test, || body(&mut report));
+    let run = || inside_twice(test, || body(&mut report));
     let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or(true);
     played.then(|| {
         let text = std::fs::read_to_string(&path).unwrap_or_else(|_| "{}".to_owned());
