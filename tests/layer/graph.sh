@@ -32,8 +32,9 @@ graph() {
   if [ -n "$checking" ]; then
     echo "-- waiting for yocto-check-layer" >&2
     wait "$checking" || failed=yes
-    cat "$work/check.md" >>"$report"
   fi
+  # With --quick: that of the last time, which says of which tree.
+  if [ -e "$work/check.md" ]; then cat "$work/check.md" >>"$report"; fi
   [ -z "$failed" ] || return 1
   [ -z "$record" ] || cp "$report" "$root/docs/layer-checks.md"
   echo "all of it: $report"
@@ -104,12 +105,17 @@ graph_configure() {
   printf 'BBPATH = "${TOPDIR}"\nBBFILES ?= ""\nBBLAYERS = "%s"\n' "${list[*]} $work/tree/yocto-layer $work/tree/yocto-layer/bsp" >"$build/conf/bblayers.conf"
 }
 
+# graph_commit: of this tree.
+graph_commit() {
+  echo "$(git -C "$root" rev-parse --short=12 HEAD)$(git -C "$root" diff --quiet HEAD -- . || echo ' with changes')"
+}
+
 # graph_heading: when, on what.
 graph_heading() {
   local name
   echo "# What was checked of the Yocto layer"
   echo
-  echo "Written by \`scripts/layer graph DIR --record\` on $(date -u +%F), tree $(git -C "$root" rev-parse --short=12 HEAD)$(git -C "$root" diff --quiet HEAD -- . || echo ' with changes'), $(nproc) processors. Nothing was compiled."
+  echo "Written by \`scripts/layer graph DIR --record\` on $(date -u +%F), tree $(graph_commit), $(nproc) processors. Nothing was compiled."
   printf '\n| Layer | Commit |\n| --- | --- |\n'
   for name in bitbake openembedded-core meta-openembedded meta-rauc meta-raspberrypi; do
     echo "| $name | $(git -c safe.directory='*' -C "$layers/$name" rev-parse HEAD) |"
@@ -230,8 +236,9 @@ graph_check_layer() {
   graph_run check yocto-check-layer --no-auto-dependency --dependency "$layers"/meta-openembedded/meta-{oe,python,multimedia,networking} "$layers/meta-rauc" \
     -- "$work/tree/yocto-layer" >"$log" 2>&1 || status=$?
   {
-    printf '\n## yocto-check-layer\n\n%s s. ' $((SECONDS - start))
-    [ $status = 0 ] && echo "Passed:" || echo "**Failed:**"
+    printf '\n## yocto-check-layer\n\n'
+    printf '%s, tree %s, %s s, ' "$(date -u +%F)" "$(graph_commit)" $((SECONDS - start))
+    [ $status = 0 ] && echo "passed:" || echo "**failed:**"
     printf '\n```\n'
     grep -aE 'RESULTS - .*(PASSED|FAILED|SKIPPED)|: (PASS|FAIL)' "$log" | sed "s|$work/||g; s/^INFO: //; s/ ([0-9.]*s)$//"
     echo '```'
