@@ -318,6 +318,11 @@ impl Rollout {
         }
         let status = &feedback.status;
         action.state = match (status.execution, status.result.finished) {
+            // Over is over, whatever comes late.
+            _ if action.state == State::Canceled => {
+                measure(action, &feedback, false)?;
+                State::Canceled
+            }
             (Execution::Closed, Finished::Failure) | (Execution::Rejected, _) => State::Running,
             (Execution::Closed, Finished::Success | Finished::None) => State::Canceled,
             (
