@@ -181,3 +181,18 @@ fn a_download_waits_for_the_end_of_a_visit() {
         assert_eq!(end["finished"], "success");
     });
 }
+
+/// An offer that is refused before anything is fetched is told like every other: to the server, to ledger and screen, to the journal.
+#[test]
+fn an_older_version_is_refused_on_server_screen_and_ledger() {
+    run(async {
+        let mut w = World::new("older").await;
+        w.start();
+        offer(&w, "0.9.0").await;
+        let end = w.until("the refusal", |e| closes(e, 1)).await;
+        assert!(end["details"].to_string().contains("org.parloir.Error.UpdateOlder"), "{end}");
+        w.rest(Duration::from_millis(300)).await;
+        assert_eq!(w.arbiter.lock().words[..], ["UpdateOlder 0.9.0"]);
+        assert!(w.logs().contains("[org.parloir.Error.UpdateOlder]") && w.count("ddi-download") == 0, "{}", w.logs());
+    });
+}
