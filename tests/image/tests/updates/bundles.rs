@@ -18,6 +18,13 @@ pub struct Bundles {
     image: PathBuf,
 }
 
+/// Who signs, and who believes it.
+pub struct Keys {
+    certificate: PathBuf,
+    key: PathBuf,
+    authority: PathBuf,
+}
+
 impl Bundles {
     /// Those of the test of that name; none yet, outside.
     ///
@@ -45,19 +52,46 @@ impl Bundles {
         self.dir.join(format!("{name}.raucb"))
     }
 
-    /// The built image as that version, with more arguments for `scripts/image variant` and `scripts/image bundle`.
+    /// The built image as that version, with more arguments for `scripts/image variant`.
     ///
     /// # Errors
     /// A script fails: its words.
-    pub fn made(&self, name: &str, version: &str, variant: &[&str], bundle: &[&str]) -> io::Result<PathBuf> {
+    pub fn made(&self, name: &str, version: &str, variant: &[&str]) -> io::Result<PathBuf> {
         let to = self.path(name);
         let _ = fs::remove_file(&to);
         script(&[&["variant", name, "--version", version], variant].concat())?;
         let from = self.image.join("variants").join(name);
         let (from_text, to_text) = (from.display().to_string(), to.display().to_string());
-        script(&[&["bundle", "--from", &from_text, "--uki", "probe", "--out", &to_text], bundle].concat())?;
+        script(&["bundle", "--from", &from_text, "--uki", "probe", "--out", &to_text])?;
+        fs::remove_dir_all(&from)?;
         self.open(&to)?;
         Ok(to)
+    }
+
+    /// One with little in it, for a box that judges it before it looks inside: what it says of itself, and by whose key.
+    ///
+    /// # Errors
+    /// `parloirctl update bundle` fails: its words.
+    pub fn small(&self, name: &str, version: &str, compatible: &str, keys: &Keys) -> io::Result<PathBuf> {
+        let (to, part) = (self.path(name), self.dir.join("small.img"));
+        // Nothing that could be packed.
+        io::copy(&mut fs::File::open("/dev/urandom")?.take(2 << 20), &mut fs::File::create(&part)?)?;
+        let mut bundle = Command::new(target().join("debug/parloirctl"));
+        bundle.args(["update", "bundle", "--compatible", compatible, "--version", version]);
+        for image in ["efi", "rootfs"] {
+            bundle.arg("--image").arg(format!("{image}={}", part.display()));
+        }
+        bundle.arg("--cert").arg(&keys.certificate).arg("--key").arg(&keys.key).arg("--keyring").arg(&keys.authority);
+        ran(bundle.arg("--out").arg(&to))?;
+        self.open(&to)?;
+        Ok(to)
+    }
+
+    /// Keys that the built image believes.
+    #[must_use]
+    pub fn keys(&self) -> Keys {
+        let at = |name: &str| self.image.join("site/updates").join(name);
+        Keys { certificate: at("signer.pem"), key: at("signer.key"), authority: at("ca.pem") }
     }
 
     /// The image that boxes run, as a bundle, so that another can be compared with it.
@@ -99,11 +133,11 @@ impl Bundles {
     /// The disk is full.
     pub fn flipped(&self, from: &Path) -> io::Result<PathBuf> {
         self.changed("flipped", from, |file| {
-            // Within the first image of the payload: RAUC comes to it early.
-            let mut byte = [0];
-            file.seek(SeekFrom::Start(1 << 20))?;
+            // Within the first image of the payload.
+            let (mut byte, at) = ([0], SeekFrom::Start(1 << 20));
+            file.seek(at)?;
             file.read_exact(&mut byte)?;
-            file.seek(SeekFrom::Start(1 << 20))?;
+            file.seek(at)?;
             file.write_all(&[byte[0] ^ 1])
         })
     }
@@ -128,20 +162,18 @@ impl Bundles {
         Ok(to)
     }
 
-    /// Keys of somebody else: arguments for `scripts/image bundle`.
+    /// Keys of somebody else.
     ///
     /// # Errors
     /// OpenSSL fails: its words.
-    pub fn foreign_keys(&self) -> io::Result<Vec<String>> {
-        let at = |name: &str| self.dir.join(name).display().to_string();
-        let (key, certificate) = (at("foreign.key"), at("foreign.pem"));
+    pub fn foreign_keys(&self) -> io::Result<Keys> {
+        let (key, certificate) = (self.dir.join("foreign.key"), self.dir.join("foreign.pem"));
         let mut made = Command::new("openssl");
         made.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30"]);
         made.args(["-subj", "/CN=somebody else", "-addext", "keyUsage=critical,digitalSignature"]);
-        made.args(["-addext", "extendedKeyUsage=codeSigning", "-keyout", &key, "-out", &certificate]);
+        made.args(["-addext", "extendedKeyUsage=codeSigning"]).arg("-keyout").arg(&key).arg("-out").arg(&certificate);
         ran(&mut made)?;
-        let words = ["--", "--cert", &certificate, "--key", &key, "--keyring", &certificate];
-        Ok(words.iter().map(|word| (*word).to_owned()).collect())
+        Ok(Keys { authority: certificate.clone(), certificate, key })
     }
 
     /// What `parloirctl update inspect` says of a bundle beside another.

@@ -5,7 +5,6 @@
 use std::time::Instant;
 
 use parloir_image::Halt;
-use parloir_image::story::ledger;
 use serde_json::{Value, json};
 
 use super::bundles::Bundles;
@@ -19,10 +18,9 @@ pub const FAULTS: [(&str, &str); 4] =
 ///
 /// # Errors
 /// A script fails.
-pub fn make(test: &str) -> std::io::Result<()> {
-    let bundles = Bundles::outside(test)?;
-    for (name, version) in FAULTS {
-        bundles.made(name, version, &["--fault", name], &[])?;
+pub fn make(bundles: &Bundles, faults: &[(&str, &str)]) -> std::io::Result<()> {
+    for (name, version) in faults {
+        bundles.made(name, version, &["--fault", name])?;
     }
     Ok(())
 }
@@ -31,13 +29,10 @@ pub fn make(test: &str) -> std::io::Result<()> {
 ///
 /// # Errors
 /// The box does not come back, or an action does not come to its end.
-pub fn course(test: &str, mut note: impl FnMut(&str, Value)) -> Result<(), Halt> {
-    let mut site = Site::set(test)?;
-    for (name, version) in FAULTS {
-        note(name, fallen(&mut site, name, version)?);
+pub fn course(site: &mut Site, faults: &[(&str, &str)], note: &mut dyn FnMut(&str, Value)) -> Result<(), Halt> {
+    for (name, version) in faults {
+        note(name, fallen(site, name, version)?);
     }
-    let at = site.scene.out.join("state");
-    note("ledger", ledger(&site.probe, &at)?);
     Ok(())
 }
 

@@ -15,6 +15,7 @@ use nix::sys::signal::Signal;
 use parloir_bench::network::SITE;
 use parloir_bench::walls::RUN;
 use parloir_image::scene::HOME_LIMIT;
+use parloir_image::tools::tree;
 use parloir_image::{Halt, Machine, Options, Probe, Scene, Uki};
 use serde_json::{Value, json};
 
@@ -71,6 +72,7 @@ impl Site {
         let disk = scene.disk(Uki::Probe)?;
         let mut options = Options::new(name, &disk);
         options.arguments = ["-device", "i6300esb"].map(str::to_owned).to_vec();
+        options.credentials.push(("systemd.unit-dropin.parloir-updater.service".to_owned(), faster()?.into_bytes()));
         let (machine, probe) = scene.boot(&options)?;
         let boot = probe.hello().map(|hello| hello.boot).unwrap_or_default();
         let mut site = Self { scene, machine, probe, options, bundles, boot, starts: 0 };
@@ -243,6 +245,13 @@ impl Site {
         let busy: f64 = numbers.iter().take(8).enumerate().filter(|(at, _)| *at != 3 && *at != 4).map(|(_, n)| n).sum();
         Ok(busy / 100.0)
     }
+}
+
+/// The updater's own command line, with more bytes in a second: nobody here shares the line with a visit.
+fn faster() -> io::Result<String> {
+    let unit = std::fs::read_to_string(tree().join("systemd/units/parloir-updater.service"))?;
+    let start = unit.lines().find(|line| line.starts_with("ExecStart=")).unwrap_or_default();
+    Ok(format!("[Service]\nExecStart=\n{start} --rate 30000000\n"))
 }
 
 /// Takes the bookings of a new site away: near one the box takes no update.

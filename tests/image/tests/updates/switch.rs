@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use parloir_image::picture::Picture;
 use parloir_image::story::ledger;
 use parloir_image::{Halt, Probe};
 use serde_json::{Value, json};
@@ -15,32 +16,32 @@ use super::{STEP, Site, WHOLE, code};
 
 /// The version that boxes take here.
 pub const NEXT: &str = "0.2.0";
+/// What the built image is for.
+const BOARD: &str = "parloir-qemu";
 /// How long each half of the visit lasts: without an offer, and with one.
-const HALF: Duration = Duration::from_secs(25);
+const HALF: Duration = Duration::from_secs(20);
 
 /// Everything that this course offers. Outside.
 ///
 /// # Errors
 /// A script or a program fails.
-pub fn make(test: &str) -> std::io::Result<()> {
-    let bundles = Bundles::outside(test)?;
-    let next = bundles.made("next", NEXT, &[], &[])?;
+pub fn make(bundles: &Bundles) -> std::io::Result<()> {
+    bundles.made("next", NEXT, &[])?;
     bundles.of_the_image()?;
-    bundles.truncated(&next)?;
-    bundles.flipped(&next)?;
+    let keys = bundles.keys();
+    let small = bundles.small("small", NEXT, BOARD, &keys)?;
+    bundles.truncated(&small)?;
+    bundles.flipped(&small)?;
     bundles.plain("0.2.1")?;
-    let foreign = bundles.foreign_keys()?;
-    bundles.made("foreign", "0.2.2", &[], &foreign.iter().map(String::as_str).collect::<Vec<_>>())?;
-    bundles.made("other-board", "0.2.3", &["--compatible", "parloir-other"], &[])?;
-    bundles.made("older", "0.0.9", &[], &[])?;
-    // What a change to one crate costs a box that fetches only what it lacks.
-    bundles.made("one-crate", "0.2.4", &["--crate", "parloir-peers"], &[])?;
+    bundles.small("foreign", NEXT, BOARD, &bundles.foreign_keys()?)?;
+    bundles.small("other-board", "0.2.3", "parloir-other", &keys)?;
+    bundles.small("older", "0.0.9", BOARD, &keys)?;
     Ok(())
 }
 
 /// Bundles that a box refuses, each with the code that it gives.
 pub const REFUSED: [(&str, &str, &str); 6] = [
-    ("foreign", "0.2.2", "UpdateSignature"),
+    ("foreign", NEXT, "UpdateSignature"),
     ("other-board", "0.2.3", "UpdateCompatible"),
     ("truncated", NEXT, "UpdateDamaged"),
     ("plain", "0.2.1", "UpdatePlain"),
@@ -52,17 +53,19 @@ pub const REFUSED: [(&str, &str, &str); 6] = [
 ///
 /// # Errors
 /// A step that the others need did not come to its end.
-pub fn course(test: &str, mut note: impl FnMut(&str, Value)) -> Result<(), Halt> {
-    let mut site = Site::set(test)?;
+pub fn course(site: &mut Site, note: &mut dyn FnMut(&str, Value)) -> Result<(), Halt> {
+    site.home()?;
+    site.scene.play.idle(Duration::from_secs(2))?;
+    site.machine.screendump(&site.scene.out.join("home.png"))?;
     note("before", json!({ "running": format!("{:?}", site.running()?), "order": site.order()? }));
     for (name, version, _) in REFUSED {
-        note(name, refused(&mut site, name, version)?);
+        note(name, refused(site, name, version)?);
     }
-    note("in_a_visit", visit(&mut site)?);
-    note("switched", switched(&mut site)?);
+    note("in_a_visit", visit(site)?);
+    note("switched", switched(site)?);
     let at = site.scene.out.join("state");
     note("ledger", ledger(&site.probe, &at)?);
-    note("sizes", sizes(&site)?);
+    note("sizes", sizes(site, "next")?);
     Ok(())
 }
 
@@ -70,15 +73,28 @@ fn refused(site: &mut Site, name: &str, version: &str) -> Result<Value, Halt> {
     let before = site.running()?;
     let action = site.offer(&site.bundles.path(name), version)?;
     let told = site.closed(action, WHOLE)?;
-    // The screen tells it as soon as the arbiter heard of it; the picture is for a reader, the view's word for the test.
-    site.scene.play.idle(Duration::from_secs(2))?;
-    site.machine.screendump(&site.scene.out.join(format!("refused-{name}.png")))?;
+    let screen = noticed(site, &format!("refused-{name}.png"))?;
     let said = |unit: &str| site.journal_of(unit, 400).into_iter().rev().find(|line| line.contains(&code(&told)));
     Ok(json!({
         "finished": told["finished"], "code": code(&told), "details": told["details"],
-        "arbiter": said("parloir-arbiter"), "screen": said("parloir-ui"), "updater": said("parloir-updater"),
+        "arbiter": said("parloir-arbiter"), "screen": screen, "updater": said("parloir-updater"),
         "same": site.running()? == before, "order": site.order()?,
     }))
+}
+
+/// How much of the line under the date differs from the home screen before all this: the sentence stands there.
+fn noticed(site: &mut Site, name: &str) -> Result<f64, Halt> {
+    let (path, begun) = (site.scene.out.join(name), Instant::now());
+    let line = |path: &std::path::Path| Picture::read(path).map(|picture| picture.rows(155, 195));
+    let before = line(&site.scene.out.join("home.png"))?;
+    loop {
+        site.machine.screendump(&path)?;
+        let differs = line(&path)?.differs(&before, 40);
+        if differs > 0.002 || begun.elapsed() > Duration::from_secs(20) {
+            return Ok(differs);
+        }
+        site.scene.play.idle(Duration::from_millis(500))?;
+    }
 }
 
 fn press(probe: &Probe, key: &str) -> Result<(), Halt> {
@@ -101,6 +117,8 @@ fn visit(site: &mut Site) -> Result<Value, Halt> {
     site.scene.play.idle(Duration::from_secs(5))?;
     let decoded = |site: &Site| [site.scene.play.seen.appliance.decoded(), site.scene.play.seen.visitor.decoded()];
     let zero = decoded(site);
+    let installs = |site: &Site| site.journal_of("parloir-rauc", 4000).iter().filter(|line| line.contains("started")).count();
+    let installs_before = installs(site);
     site.scene.play.idle(HALF)?;
     let half = decoded(site);
     let action = site.offer(&site.bundles.path("next"), NEXT)?;
@@ -113,7 +131,7 @@ fn visit(site: &mut Site) -> Result<Value, Halt> {
     let (end, lasted) = (decoded(site), begun.elapsed());
     let phase = site.scene.play.seen.phase.clone();
     let fetched = site.heard("ddi-download", |told| told["action"] == action).is_some();
-    let installing = site.journal_of("parloir-rauc", 50).iter().any(|line| line.contains("nstall") && line.contains("started"));
+    let installing = installs(site) > installs_before;
     press(&site.probe, "esc")?;
     site.until("the end of the visit", STEP, |site| site.scene.play.seen.receipt.is_some())?;
     let _ = site.scene.play.stage.supervisor.hurt("visitor", Signal::SIGTERM);
@@ -172,13 +190,20 @@ fn switched(site: &mut Site) -> Result<Value, Halt> {
     }))
 }
 
-/// Size of the bundle, and what of it a box lacks that runs the image: another version of the same, and one with one crate changed.
-fn sizes(site: &Site) -> Result<Value, Halt> {
-    let of = |name: &str| site.bundles.path(name);
-    let size = std::fs::metadata(of("next"))?.len();
-    Ok(json!({
-        "bundle_bytes": size,
-        "other_version": site.bundles.inspected(&of("next"), &of("of-the-image"))?,
-        "one_crate": site.bundles.inspected(&of("one-crate"), &of("of-the-image"))?,
-    }))
+/// What a box fetches that has the built image, with one crate compiled otherwise in the new one. A soak makes it: it takes a compiler.
+///
+/// # Errors
+/// A script fails.
+pub fn make_one_crate(bundles: &Bundles) -> std::io::Result<()> {
+    bundles.of_the_image()?;
+    bundles.made("one-crate", "0.2.4", &["--crate", "parloir-peers"]).map(drop)
+}
+
+/// Size of a bundle, and what of it a box lacks that runs the built image.
+///
+/// # Errors
+/// `parloirctl update inspect` fails.
+pub fn sizes(site: &Site, name: &str) -> Result<Value, Halt> {
+    let (bundle, image) = (site.bundles.path(name), site.bundles.path("of-the-image"));
+    Ok(json!({ "bundle_bytes": std::fs::metadata(&bundle)?.len(), "lacks": site.bundles.inspected(&bundle, &image)? }))
 }
