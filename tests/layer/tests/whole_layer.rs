@@ -35,7 +35,9 @@ fn faults(names: &[&str], tree: &Tree, dir: &Path) -> Vec<String> {
 fn seen(check: &str, plant: fn(&mut Tree), sentences: &[&str]) {
     let mut tree = Tree::of_the_repository().expect("the tree");
     plant(&mut tree);
-    let said = faults(&[check], &tree, &scratch(check));
+    let dir = scratch(check);
+    let said = faults(&[check], &tree, &dir);
+    let _ = std::fs::remove_dir_all(dir);
     for sentence in sentences {
         let found = said.iter().any(|line| line.starts_with(&format!("{check}: ")) && line.contains(sentence));
         assert!(found, "{check} does not say {sentence:?}: {said:#?}");
@@ -141,4 +143,6 @@ fn cargo_resolves_from_the_list_of_crates_alone_and_not_without_one() {
     other[0].sum = "0".repeat(64);
     let why = unpack::unpack(&other, &cargo, &scratch("unpack-other")).expect_err("another checksum");
     assert!(why.contains("has the checksum"), "{why}");
+    // As large as the crates are.
+    let _ = std::fs::remove_dir_all(&home);
 }

@@ -59,6 +59,7 @@ fn seen(plants: &[Plant], name: &str) {
         let installed = || Manifest::of(&tree, &dir.join(number.to_string())).expect("the recipes are installed");
         let manifest = if READS_RECIPES_ALONE.contains(&one.check) { sound.clone() } else { installed() };
         let after = faults(one.check, &tree, &dir, &manifest);
+        let _ = std::fs::remove_dir_all(dir.join(number.to_string()));
         let new: Vec<String> = after.difference(&before).map(ToString::to_string).collect();
         if !new.iter().any(|line| line.contains(one.words)) {
             unseen.push(format!("{}: {}: nobody says {:?}; new: {new:#?}", one.check, one.what, one.words));
