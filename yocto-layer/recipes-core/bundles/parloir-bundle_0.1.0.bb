@@ -12,6 +12,9 @@ REQUIRED_DISTRO_FEATURES = "parloir efi"
 
 PARLOIR_IMAGE = "${@bb.utils.contains('DISTRO_FEATURES', 'parloir-product', 'parloir-image', 'parloir-image-dev', d)}"
 
+# As in parloir-image.inc.
+PARLOIR_ROOT_TYPE = "erofs-lz4hc"
+
 RAUC_BUNDLE_COMPATIBLE = "${PARLOIR_COMPATIBLE}"
 RAUC_BUNDLE_VERSION = "${DISTRO_VERSION}"
 RAUC_BUNDLE_DESCRIPTION = "${DISTRO_NAME} ${DISTRO_VERSION}"
