@@ -120,11 +120,11 @@ fn an_offer_in_a_visit_waits_and_is_installed_afterwards() {
     let Some(told) = life() else { return };
     let came = &told["in_a_visit"];
     assert_eq!((&came["fetched_in_the_visit"], &came["installed_in_the_visit"]), (&json!(false), &json!(false)), "{came}");
-    for side in ["box", "page"] {
-        let rate = |half: &str| came[half][side].as_f64().unwrap_or(0.0);
-        // An emulated processor beside a browser: what both halves have in common is that it is uneven.
-        assert!(rate("without") > 0.5 && rate("with") > 0.6 * rate("without"), "{side}: {came}");
-    }
+    let rate = |half: &str, side: &str| came[half][side].as_f64().unwrap_or(0.0);
+    let both = |half: &str| rate(half, "box") + rate(half, "page");
+    // Frames a second of both sides: an emulated processor beside a browser is uneven, the more so on one side.
+    assert!(both("without") > 1.0 && both("with") > 0.6 * both("without"), "{came}");
+    assert!(rate("with", "box") > 0.5 && rate("with", "page") > 0.5, "{came}");
     assert_eq!(told["switched"]["finished"], json!("success"), "{}", told["switched"]);
 }
 

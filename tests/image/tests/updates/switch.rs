@@ -73,6 +73,12 @@ fn refused(site: &mut Site, name: &str, version: &str) -> Result<Value, Halt> {
     let before = site.running()?;
     let action = site.offer(&site.bundles.path(name), version)?;
     let told = site.closed(action, WHOLE)?;
+    // The server may hear it before the arbiter does, and the journal comes over a slow port.
+    let word = format!("update=\"{}\" version={version}", code(&told));
+    let _ = site.until("the arbiter's word", Duration::from_secs(20), |site| {
+        site.journal_of("parloir-arbiter", 20).iter().any(|line| line.contains(&word))
+    });
+    site.scene.play.idle(Duration::from_secs(1))?;
     let screen = noticed(site, &format!("refused-{name}.png"))?;
     let said = |unit: &str| site.journal_of(unit, 400).into_iter().rev().find(|line| line.contains(&code(&told)));
     Ok(json!({
