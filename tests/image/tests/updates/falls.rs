@@ -8,7 +8,7 @@ use parloir_image::Halt;
 use serde_json::{Value, json};
 
 use super::bundles::Bundles;
-use super::{Site, WHOLE, code};
+use super::{Running, Site, WHOLE, code};
 
 /// Name of the fault, and the version that has it.
 pub const FAULTS: [(&str, &str); 4] =
@@ -43,15 +43,16 @@ fn fallen(site: &mut Site, name: &str, version: &str) -> Result<Value, Halt> {
     let installed = move |told: &Value| told["action"] == action && told["details"].to_string().contains("restart");
     site.until("the install", WHOLE, |site| site.has_restarted() || site.heard("ddi-feedback", installed).is_some())?;
     // Every start counts, until the old version runs again. One whose probe never answers is seen by the next one alone.
-    let (begun, mut starts) = (Instant::now(), Vec::new());
-    while starts.last() != Some(&before) && starts.len() < 4 {
+    let (begun, mut starts) = (Instant::now(), Vec::<Running>::new());
+    let is_back = |starts: &[Running]| starts.last().is_some_and(|now| now.is_as(&before) && !now.trial);
+    while !is_back(&starts) && starts.len() < 4 {
         site.restarted(WHOLE)?;
         starts.push(site.running()?);
     }
     let back_s = begun.elapsed().as_secs_f64();
     let told = site.closed(action, WHOLE)?;
     Ok(json!({
-        "back": starts.last() == Some(&before), "starts": starts.iter().map(|running| format!("{running:?}")).collect::<Vec<_>>(),
+        "back": is_back(&starts), "starts": starts.iter().map(|running| format!("{running:?}")).collect::<Vec<_>>(),
         "boots": starts.len(), "back_s": back_s, "finished": told["finished"], "code": code(&told), "details": told["details"],
         "successes": site.feedback(action).iter().filter(|told| told["finished"] == "success").count(), "order": site.order()?,
     }))

@@ -52,8 +52,16 @@ pub struct Running {
     pub slot: String,
     /// The version in the image's own words.
     pub version: String,
-    /// The firmware would take the other slot next time.
+    /// This start is one that the firmware was asked for once. That it was kept since does not change what it was.
     pub trial: bool,
+}
+
+impl Running {
+    /// The same version in the same slot.
+    #[must_use]
+    pub fn is_as(&self, other: &Self) -> bool {
+        (&self.slot, &self.version) == (&other.slot, &other.version)
+    }
 }
 
 impl Site {
