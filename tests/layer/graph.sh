@@ -240,7 +240,9 @@ graph_check_layer() {
     printf '%s, tree %s, %s s, ' "$(date -u +%F)" "$(graph_commit)" $((SECONDS - start))
     [ $status = 0 ] && echo "passed:" || echo "**failed:**"
     printf '\n```\n'
-    grep -aE 'RESULTS - .*(PASSED|FAILED|SKIPPED)|: (PASS|FAIL)' "$log" | sed "s|$work/||g; s/^INFO: //; s/ ([0-9.]*s)$//"
+    # A test's name and its outcome stand in two lines.
+    grep -aE '^INFO: (Setting up for|test_| *\.\.\. (ok|ERROR|FAIL|skipped)|Ran |OK|FAILED)' "$log" | sed "s|, $work.*||; s/^INFO: //; s/ (.*//" |
+      awk '/^test_/ { name = $1; next } /\.\.\./ { print name, $NF; next } { print }'
     echo '```'
   } | tee "$work/check.md" >&2
   [ $status = 0 ] || { echo "all of it: $log" >&2; return 1; }
