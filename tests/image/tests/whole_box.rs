@@ -21,6 +21,8 @@ use serde_json::{Value, json};
 const VISIT: Duration = Duration::from_secs(20);
 /// A step of a visit, under emulation and beside a browser.
 const STEP: Duration = Duration::from_secs(120);
+/// For so long after a new screen an OK does nothing, milliseconds of the guest.
+const SETTLE_MS: u64 = 700;
 /// Until the home screen shows all that it has.
 const SETTLED: Duration = Duration::from_secs(30);
 /// Colours may differ so much: two libraries render one font.
@@ -374,6 +376,8 @@ fn revoked(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<Va
 
 /// OK on the first contact, until both sides decode; an emulated box takes its time.
 fn call(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Result<(), Halt> {
+    // A press right after a screen came was meant for the one before it, and calls nobody (ui/src/keys.rs).
+    scene.play.idle(Duration::from_millis(2 * SETTLE_MS))?;
     scene.tv_key(probe, "select")?;
     scene.until(machine, "an answer to OK", STEP, |scene| !matches!(scene.play.seen.phase.as_str(), "home" | ""))?;
     let both = |scene: &Scene| {
