@@ -92,7 +92,7 @@ impl Site {
     ///
     /// # Errors
     /// It did not within `limit`.
-    pub fn until(&mut self, what: &str, limit: Duration, there: impl Fn(&Self) -> bool) -> Result<(), Halt> {
+    pub fn until(&mut self, what: &str, limit: Duration, mut there: impl FnMut(&Self) -> bool) -> Result<(), Halt> {
         let begun = Instant::now();
         while !there(self) {
             let left = limit.saturating_sub(begun.elapsed());

@@ -169,10 +169,18 @@ fn switched(site: &mut Site) -> Result<Value, Halt> {
     site.until("the bundle at the box", WHOLE, |site| site.heard("ddi-feedback", is("downloaded")).is_some())?;
     let (fetched_s, fetched_cpu) = (begun.elapsed().as_secs_f64(), site.cpu_of_the_guest()? - spent);
     let fetched = (site.cpu_of("parloir-rauc.service")?, site.cpu_of("parloir-updater.service")?);
+    // Read once a second: the restart follows the install at once, and takes the counters with it.
+    let (mut installed, mut read) = (None, Instant::now());
     site.until("the install", WHOLE, |site| {
-        site.has_restarted() || site.journal_of("parloir-rauc", 9).iter().any(|l| l.contains("succeeded"))
+        if site.has_restarted() {
+            return true;
+        }
+        if read.elapsed() > Duration::from_secs(1) {
+            installed = site.cpu_of_the_guest().ok().zip(site.cpu_of("parloir-rauc.service").ok()).or(installed);
+            read = Instant::now();
+        }
+        site.journal_of("parloir-rauc", 9).iter().any(|l| l.contains("succeeded"))
     })?;
-    let installed = site.cpu_of_the_guest().ok().zip(site.cpu_of("parloir-rauc.service").ok());
     site.machine.screendump(&site.scene.out.join("updating.png"))?;
     let installed_s = begun.elapsed().as_secs_f64() - fetched_s;
     site.restarted(WHOLE)?;
