@@ -4,6 +4,7 @@
 
 pub mod acts;
 pub mod boot;
+pub mod dice;
 pub mod guest;
 pub mod inside;
 pub mod machine;

@@ -131,6 +131,15 @@ impl Probe {
         serde_json::from_slice(&self.asked(Ask::Run(run), limit)?).map_err(io::Error::other)
     }
 
+    /// A key of a wired remote that gate has taken: `ok`, `esc`, `right`.
+    ///
+    /// # Errors
+    /// Gate has not taken it, so that no key would come to anybody.
+    pub fn press(&self, key: &str) -> io::Result<()> {
+        let ran = self.run(&["parloir-probe", "act", "type", "parloir-remote", key])?;
+        if ran.out().contains("\"grabbed\":true") { Ok(()) } else { Err(io::Error::other(format!("no remote: {}", ran.out()))) }
+    }
+
     /// Runs a program as root; its output when it ended well.
     ///
     /// # Errors

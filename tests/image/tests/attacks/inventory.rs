@@ -44,10 +44,10 @@ fn read(probe: &Probe, visit: bool) -> Result<Running, Halt> {
             seen.memory.insert(cgroup.clone(), limit);
         }
         let of = |kind: &&str| Some(((*kind).to_owned(), probe.stat(&format!("/proc/{pid}/ns/{kind}")).ok()?.to));
-        seen.namespaces.insert(pid, NAMESPACES.iter().filter_map(|kind| of(&kind)).collect());
+        seen.namespaces.insert(pid, NAMESPACES.iter().filter_map(|kind| of(kind)).collect());
         if pid == 1 || process.unit.starts_with("parloir-") {
             let text = |file: &&str| Some(((*file).to_owned(), probe.text(&format!("/proc/{pid}/net/{file}")).ok()?));
-            seen.net.insert(pid, NET.iter().filter_map(|file| text(&file)).collect());
+            seen.net.insert(pid, NET.iter().filter_map(|file| text(file)).collect());
         }
         if process.unit.starts_with("parloir-") && !seen.units.contains_key(&process.unit) {
             let shown = probe.out(&["systemctl", "show", &process.unit, PROPERTIES])?;

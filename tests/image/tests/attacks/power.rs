@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use parloir_image::dice::Dice;
 use parloir_image::scene::HOME_LIMIT;
 use parloir_image::story::ledger;
 use parloir_image::{Halt, Machine, Options, Probe, Scene, Uki};
@@ -171,7 +172,7 @@ fn visit(scene: &mut Scene, machine: &mut Machine, probe: &Probe, after: Duratio
     scene.play.seen.visitor_waits = false;
     scene.play.visitor_to_page()?;
     leave_outcome(scene, machine, probe)?;
-    press(probe, "ok")?;
+    probe.press("ok")?;
     scene.play.idle(after)?;
     let phase = scene.play.seen.phase.clone();
     machine.kill();
@@ -184,7 +185,7 @@ fn rows(scene: &mut Scene, machine: &mut Machine, probe: &Probe, after: Duration
     leave_outcome(scene, machine, probe)?;
     let (presser, keys) = (probe.clone(), ["ok", "esc", "esc"]);
     // Its own thread: the cut comes while a key is under way. It ends with the machine, whose probe then answers nothing.
-    let pressing = std::thread::spawn(move || while keys.iter().all(|key| press(&presser, key).is_ok()) {});
+    let pressing = std::thread::spawn(move || while keys.iter().all(|key| presser.press(key).is_ok()) {});
     scene.play.idle(Duration::from_secs(3) + after)?;
     let phase = scene.play.seen.phase.clone();
     machine.kill();
@@ -198,15 +199,10 @@ fn leave_outcome(scene: &mut Scene, machine: &mut Machine, probe: &Probe) -> Res
         if scene.play.seen.phase == "home" {
             break;
         }
-        press(probe, "esc")?;
+        probe.press("esc")?;
         let _ = scene.until(machine, "home", Duration::from_secs(5), |scene| scene.play.seen.phase == "home");
     }
     scene.until(machine, "home", STEP, |scene| scene.play.seen.phase == "home")
-}
-
-fn press(probe: &Probe, key: &str) -> Result<(), Halt> {
-    let ran = probe.run(&["parloir-probe", "act", "type", "parloir-remote", key])?;
-    if ran.out().contains("\"grabbed\":true") { Ok(()) } else { Err(Halt::Failed(format!("no remote: {}", ran.out()))) }
 }
 
 /// What must hold after every cut.
@@ -297,17 +293,4 @@ fn write(wanted: &Wanted, cuts: &[Cut], took: Duration) -> Result<(), Halt> {
         let _ = writeln!(text, "| {} | {moment} | {after:.1} s | {phase} | {home:.0} s | {} | {wrong} |", number + 1, cut.rows);
     }
     Ok(std::fs::write(path, text)?)
-}
-
-/// SplitMix64: the same moments from the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn upto(&mut self, most: f64) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) as f64 / u64::MAX as f64 * most
-    }
 }

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use parloir_image::Halt;
+use parloir_image::dice::Dice;
 use parloir_image::story::ledger;
 use serde_json::Value;
 
@@ -205,17 +206,4 @@ fn write(wanted: &Wanted, cuts: &[Cut], took: Duration, halted: Option<&str>) ->
         let _ = writeln!(text, "\nIt ended early: {}", why.lines().next().unwrap_or_default());
     }
     Ok(std::fs::write(path, text)?)
-}
-
-/// SplitMix64: the same moments from the same seed.
-struct Dice(u64);
-
-impl Dice {
-    fn upto(&mut self, most: f64) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) as f64 / u64::MAX as f64 * most
-    }
 }

@@ -6,9 +6,9 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use parloir_image::Halt;
 use parloir_image::picture::Picture;
 use parloir_image::story::ledger;
-use parloir_image::{Halt, Probe};
 use serde_json::{Value, json};
 
 use super::bundles::Bundles;
@@ -103,11 +103,6 @@ fn noticed(site: &mut Site, name: &str) -> Result<f64, Halt> {
     }
 }
 
-fn press(probe: &Probe, key: &str) -> Result<(), Halt> {
-    let ran = probe.run(&["parloir-probe", "act", "type", "parloir-remote", key])?;
-    if ran.out().contains("\"grabbed\":true") { Ok(()) } else { Err(Halt::Failed(format!("no remote: {}", ran.out()))) }
-}
-
 /// A visit with a browser; in its second half the good bundle is offered. What both sides decoded in each half, and what the box asked
 /// the update server meanwhile.
 fn visit(site: &mut Site) -> Result<Value, Halt> {
@@ -115,7 +110,7 @@ fn visit(site: &mut Site) -> Result<Value, Halt> {
     site.until("the visitor's link", STEP, |site| site.scene.play.seen.visitor_url.is_some())?;
     site.scene.play.visitor_to_page()?;
     site.until("the visitor's page", STEP, |site| site.scene.play.seen.visitor_waits)?;
-    press(&site.probe, "ok")?;
+    site.probe.press("ok")?;
     site.until("pictures on both sides", STEP, |site| {
         let seen = &site.scene.play.seen;
         seen.first_picture_ns.is_some() && seen.visitor.first_frame_ms.is_some()
@@ -138,14 +133,14 @@ fn visit(site: &mut Site) -> Result<Value, Halt> {
     let phase = site.scene.play.seen.phase.clone();
     let fetched = site.heard("ddi-download", |told| told["action"] == action).is_some();
     let installing = installs(site) > installs_before;
-    press(&site.probe, "esc")?;
+    site.probe.press("esc")?;
     site.until("the end of the visit", STEP, |site| site.scene.play.seen.receipt.is_some())?;
     let _ = site.scene.play.stage.supervisor.hurt("visitor", Signal::SIGTERM);
     for _ in 0..5 {
         if site.scene.play.seen.phase == "home" {
             break;
         }
-        press(&site.probe, "esc")?;
+        site.probe.press("esc")?;
         let _ = site.until("home", Duration::from_secs(5), |site| site.scene.play.seen.phase == "home");
     }
     let rate = |from: [u64; 2], to: [u64; 2], time: Duration| {
