@@ -18,23 +18,23 @@ graph() {
     esac
     shift
   done
+  if [ -n "$record" ] && [ -n "$quick${machines[*]-}" ]; then echo "what is recorded is a whole run: --record with neither --quick nor --machine" >&2; return 2; fi
   [ -n "$dir" ] || { echo "graph needs the directory of the public layers; scripts/layer --help" >&2; return 2; }
   graph_layers "$dir" || return
   need "${packages_graph[@]}"
   locale -a | grep -qix 'en_US.utf-\?8' || as_root sh -c "sed -i 's/^# en_US.UTF-8/en_US.UTF-8/' /etc/locale.gen && locale-gen" >/dev/null
   [ ${#machines[@]} -gt 0 ] || machines=("${graph_machines[@]}")
-  graph_tree
+  graph_tree "$record"
   report=$work/report.md
   graph_heading >"$report"
   # The longest of all, beside the rest.
-  if [ -z "$quick" ]; then graph_check_layer & checking=$!; fi
+  if [ -z "$quick" ]; then graph_check_layers & checking=$!; fi
   graph_images "${machines[@]}" || failed=yes
   if [ -n "$checking" ]; then
     echo "-- waiting for yocto-check-layer" >&2
     wait "$checking" || failed=yes
   fi
-  # With --quick: that of the last time, which says of which tree.
-  if [ -e "$work/check.md" ]; then cat "$work/check.md" >>"$report"; fi
+  [ -z "$checking" ] || cat "$work/checked-yocto-layer.md" "$work/checked-bsp.md" >>"$report"
   [ -z "$failed" ] || return 1
   [ -z "$record" ] || cp "$report" "$root/docs/layer-checks.md"
   echo "all of it: $report"
@@ -64,13 +64,20 @@ graph_layers() {
   done
 }
 
-# graph_tree: a copy of this tree, as a clone would be, for a user who is not root: bitbake refuses root, and writes beside what it reads.
+# graph_tree RECORD: sets work and commit. A copy of this tree, as a clone would be, for a user who is not root: bitbake refuses root, and writes
+# beside what it reads. What is recorded is said of a commit, so then it is that commit's files and nobody's changes.
 graph_tree() {
   work=$target/layer-graph
+  commit=$(git -C "$root" rev-parse --short=12 HEAD)
   mkdir -p "$work"
   rm -rf "$work/tree"
   mkdir "$work/tree"
-  (cd "$root" && git ls-files -z --cached --others --exclude-standard | xargs -0 cp -P --parents -t "$work/tree")
+  if [ -n "$1" ]; then
+    git -C "$root" archive "$commit" | tar -xC "$work/tree"
+  else
+    (cd "$root" && git ls-files -z --cached --others --exclude-standard | xargs -0 cp -P --parents -t "$work/tree")
+    [ -z "$(git -C "$root" status --porcelain)" ] || commit+=' with changes'
+  fi
   # bitbake asks git what the sources of our programs are.
   git -C "$work/tree" init -q && git -C "$work/tree" add -A && git -C "$work/tree" -c user.name=graph -c user.email=graph@localhost commit -qm tree
   [ "$(id -u)" != 0 ] || chown -R nobody: "$work/tree"
@@ -105,17 +112,12 @@ graph_configure() {
   printf 'BBPATH = "${TOPDIR}"\nBBFILES ?= ""\nBBLAYERS = "%s"\n' "${list[*]} $work/tree/yocto-layer $work/tree/yocto-layer/bsp" >"$build/conf/bblayers.conf"
 }
 
-# graph_commit: of this tree.
-graph_commit() {
-  echo "$(git -C "$root" rev-parse --short=12 HEAD)$(git -C "$root" diff --quiet HEAD -- . || echo ' with changes')"
-}
-
 # graph_heading: when, on what.
 graph_heading() {
   local name
   echo "# What was checked of the Yocto layer"
   echo
-  echo "Written by \`scripts/layer graph DIR --record\` on $(date -u +%F), tree $(graph_commit), $(nproc) processors. Nothing was compiled."
+  echo "Written by \`scripts/layer graph DIR --record\` on $(date -u +%F), tree $commit, $(nproc) processors with other work on them. **Nothing was compiled.**"
   printf '\n| Layer | Commit |\n| --- | --- |\n'
   for name in bitbake openembedded-core meta-openembedded meta-rauc meta-raspberrypi; do
     echo "| $name | $(git -c safe.directory='*' -C "$layers/$name" rev-parse HEAD) |"
@@ -222,28 +224,37 @@ refused_distros() {
   done
 }
 
-# graph_check_layer: OE-core's own test of a layer: with and without it, everything else has the same signatures.
+# graph_check_layers: OE-core's own test, of the layer and of the small one for a machine, one after the other.
+graph_check_layers() {
+  local failed=''
+  graph_check_layer yocto-layer yocto-layer --dependency "$layers"/meta-openembedded/meta-{oe,python,multimedia,networking} "$layers/meta-rauc" || failed=yes
+  # What is not one machine's own is the same for both.
+  graph_check_layer bsp yocto-layer/bsp --machines parloir-x86-64 qemux86-64 || failed=yes
+  [ -z "$failed" ]
+}
+
+# graph_check_layer NAME PATH ARGUMENT...: with and without that layer, everything else has the same signatures.
 graph_check_layer() {
-  local log=$work/yocto-check-layer.log start=$SECONDS status=0
-  echo "-- yocto-check-layer, some 15 minutes, beside the rest" >&2
-  mkdir -p "$work/check/conf"
-  printf 'BBPATH = "${TOPDIR}"\nBBFILES ?= ""\nBBLAYERS = "%s"\n' "$layers/openembedded-core/meta" >"$work/check/conf/bblayers.conf"
+  local name=$1 path=$2 log=$work/check-$1.log build=check-$1 start=$SECONDS status=0
+  shift 2
+  echo "-- yocto-check-layer of $path, some 15 minutes, beside the rest" >&2
+  mkdir -p "$work/$build/conf"
+  printf 'BBPATH = "${TOPDIR}"\nBBFILES ?= ""\nBBLAYERS = "%s"\n' "$layers/openembedded-core/meta" >"$work/$build/conf/bblayers.conf"
   {
     printf 'CONF_VERSION = "2"\nMACHINE = "qemux86-64"\n'
     sed -n '/^  check: |/,$ { s/^    //p }' "$work/tree/yocto-layer/kas/check.yml"
     cat "$work/tree/tests/layer/check-layer.conf"
-  } >"$work/check/conf/local.conf"
-  graph_run check yocto-check-layer --no-auto-dependency --dependency "$layers"/meta-openembedded/meta-{oe,python,multimedia,networking} "$layers/meta-rauc" \
-    -- "$work/tree/yocto-layer" >"$log" 2>&1 || status=$?
+  } >"$work/$build/conf/local.conf"
+  graph_run "$build" yocto-check-layer --no-auto --no-auto-dependency "$@" -- "$work/tree/$path" >"$log" 2>&1 || status=$?
   {
-    printf '\n## yocto-check-layer\n\n'
-    printf '%s, tree %s, %s s, ' "$(date -u +%F)" "$(graph_commit)" $((SECONDS - start))
+    printf '\n## yocto-check-layer %s\n\n' "$path"
+    printf '%s s, ' $((SECONDS - start))
     [ $status = 0 ] && echo "passed:" || echo "**failed:**"
     printf '\n```\n'
     # A test's name and its outcome stand in two lines.
     grep -aE '^INFO: (Setting up for|test_| *\.\.\. (ok|ERROR|FAIL|skipped)|Ran |OK|FAILED)' "$log" | sed "s|, $work.*||; s/^INFO: //; s/ (.*//" |
       awk '/^test_/ { name = $1; next } /\.\.\./ { print name, $NF; next } { print }'
     echo '```'
-  } | tee "$work/check.md" >&2
+  } | tee "$work/checked-$name.md" >&2
   [ $status = 0 ] || { echo "all of it: $log" >&2; return 1; }
 }
