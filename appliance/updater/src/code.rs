@@ -89,12 +89,13 @@ impl std::error::Error for Refused {}
 pub fn of_rauc(words: &str) -> Code {
     let lower = words.to_ascii_lowercase();
     let says = |any: &[&str]| any.iter().any(|part| lower.contains(part));
-    // In this order: a truncated bundle's message speaks of its signature, and a plain one's of its format.
+    // In this order: a truncated bundle's message speaks of its signature, and a plain one's of its format. A plain one is also the only
+    // one that RAUC wants to take away from its owner, which its unit has not the right to.
     if says(&["exceeds bundle size", "invalid bundle format", "invalid bundle signature size", "not a valid", "identifier"]) {
         Code::UpdateDamaged
     } else if says(&["compatible mismatch"]) {
         Code::UpdateCompatible
-    } else if says(&["'plain'", "format not allowed", "plain bundle"]) {
+    } else if says(&["'plain'", "format not allowed", "plain bundle", "ownership of bundle"]) {
         Code::UpdatePlain
     } else if says(&["version mismatch"]) {
         Code::UpdateOlder
@@ -130,6 +131,7 @@ mod tests {
             ("Compatible mismatch: Expected 'parloir-qemu' but bundle manifest has 'other'", Code::UpdateCompatible),
             ("Invalid bundle format: Signature size (7308321442046976109) exceeds bundle size", Code::UpdateDamaged),
             ("Bundle format 'plain' not allowed", Code::UpdatePlain),
+            ("signature verification failed: failed to take ownership of bundle: Operation not permitted", Code::UpdatePlain),
             ("Installation error: Failed updating slot rootfs.1: failed to read: Input/output error", Code::UpdateDamaged),
             ("Version mismatch: Expected at least '1.2.3' but bundle manifest has '1.0.0'", Code::UpdateOlder),
             ("No space left on device", Code::UpdateInstall),

@@ -10,7 +10,9 @@ use hyper::StatusCode;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use sha2::{Digest as _, Sha256};
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::fs::{File, OpenOptions};
@@ -181,6 +183,8 @@ async fn attempt(client: &Client, plan: &Plan, quiet: &mut watch::Receiver<bool>
     if found != plan.offer.sha256 {
         return Err(End::Wrong(Code::UpdateHash, format!("SHA-256 {found} came, {} was promised", plan.offer.sha256)));
     }
+    // RAUC reads it as a member of this user's group, whatever the umask.
+    tokio::fs::set_permissions(&plan.part, Permissions::from_mode(0o640)).await?;
     tokio::fs::rename(&plan.part, &plan.whole).await?;
     Ok(())
 }

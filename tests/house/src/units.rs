@@ -12,7 +12,7 @@ pub const PROGRAMS: &str = "/usr/libexec/parloir";
 
 /// Services that are no cell's, because they have to be root, and why; docs/adr/0023 has the choice.
 pub const ROOT: &[(&str, &str)] = &[
-    ("parloir-rauc.service", "RAUC writes partitions, and takes a bundle away from the user who fetched it"),
+    ("parloir-rauc.service", "RAUC writes partitions, and mounts a bundle's content"),
     ("parloir-restart.service", "a restart of the box is the first process's to do"),
     ("parloir-trial@.service", "the way back from a version that is not well, whatever became of all the others"),
 ];
