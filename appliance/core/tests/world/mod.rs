@@ -1,8 +1,9 @@
 //! Owns: the world around one box in the random walk: what it has heard of the box, and what would come next if everybody did as they should.
 //! Never: knows how the machine is made; it sees events, effects and the view.
-//! Called by: walk.rs.
+//! Called by: walk.rs, judge_walk.rs.
 
 mod chaos;
+pub mod course;
 mod places;
 mod watch;
 
@@ -227,7 +228,7 @@ impl World {
                 Event::Entitlement(Box::new(Entitlement { revision: 9, bookings, ..short_entitlement() }))
             }
             6 => self.begin(dice, updater()),
-            7 if dice.one_in(40) => Event::Stopping,
+            7 if dice.one_in(12) => Event::Stopping,
             _ => Event::Tick { fresh: dice.id() },
         }
     }
