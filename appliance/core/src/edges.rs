@@ -187,7 +187,9 @@ impl Turn<'_> {
 
     /// Brings a cause to the doors' machine.
     pub(crate) fn doors(&mut self, cause: camera::Cause, lease: Id, media: (bool, bool)) {
+        let before = self.state.camera.kind();
         self.state.camera = self.state.camera.after(cause, lease, media);
+        self.state.door_rows.push((before, cause, self.state.camera.kind()));
     }
 
     /// While held, nothing leaves the box unless the far side's media arrives: then it is there, and only our media can bring it back.

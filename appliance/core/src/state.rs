@@ -41,6 +41,12 @@ pub struct Floors {
 /// One row of the table `Call` that was used: state before, cause, state after. For logs and for the coverage of the tests.
 pub type Row = (Kind, Cause, Kind);
 
+/// The same of the table `Camera`.
+pub type DoorRow = (crate::camera::Kind, crate::camera::Cause, crate::camera::Kind);
+
+/// The same of the table `Remote`.
+pub type KeyRow = (crate::remote::Kind, crate::remote::Cause, crate::remote::Kind);
+
 /// The same of the table `Maintenance`.
 pub type Shift = (crate::maintenance::Kind, crate::maintenance::Cause, crate::maintenance::Kind);
 
@@ -68,6 +74,8 @@ pub struct State {
     pub(crate) last: Last,
     pub(crate) shown: View,
     pub(crate) rows: Vec<Row>,
+    pub(crate) door_rows: Vec<DoorRow>,
+    pub(crate) key_rows: Vec<KeyRow>,
     pub(crate) shifts: Vec<Shift>,
     pub(crate) verdict: Verdict,
 }
@@ -141,6 +149,8 @@ impl State {
             last: Last::Nothing,
             shown: View::default(),
             rows: Vec::new(),
+            door_rows: Vec::new(),
+            key_rows: Vec::new(),
             shifts: Vec::new(),
             verdict: Verdict::Taken,
         }
@@ -154,6 +164,8 @@ impl State {
     pub fn step(&mut self, now: Now, event: Event) -> Vec<Effect> {
         let now = now.mono_ms.max(self.at);
         self.rows.clear();
+        self.door_rows.clear();
+        self.key_rows.clear();
         self.shifts.clear();
         #[cfg(debug_assertions)]
         let (before, copy) = (crate::invariants::Before::of(self), event.clone());
@@ -237,6 +249,18 @@ impl State {
     #[must_use]
     pub fn maintenance_kind(&self) -> crate::maintenance::Kind {
         self.maintenance.kind()
+    }
+
+    /// Rows of the table `Camera` that the last step used, in order.
+    #[must_use]
+    pub fn door_rows(&self) -> &[DoorRow] {
+        &self.door_rows
+    }
+
+    /// Rows of the table `Remote` that the last step used, in order.
+    #[must_use]
+    pub fn key_rows(&self) -> &[KeyRow] {
+        &self.key_rows
     }
 
     /// Rows of the table `Maintenance` that the last step used, in order.

@@ -39,7 +39,7 @@ impl Turn<'_> {
         self.expire(now);
         self.now = now;
         self.state.at = now;
-        self.state.remote.fade(now);
+        self.keys(|remote| remote.fade(now));
         self.verdict = Verdict::Taken;
         self.dispatch(event);
         self.state.verdict = self.verdict;
@@ -178,15 +178,16 @@ impl Turn<'_> {
 
     fn focus(&mut self, request: Request, caller: Owner) {
         if !self.is_screen(&caller) {
+            self.keys(|_| Some(remote::Cause::FocusRefused));
             return self.decline(request, Code::NotScreen.into());
         }
-        self.state.remote.take(caller.clone());
+        self.keys(|remote| Some(remote.take(caller.clone())));
         self.push(Effect::HandKeys { request, holder: caller });
     }
 
     fn unfocus(&mut self, owner: &Owner) {
         if self.state.remote.holder() == Some(owner) {
-            self.state.remote.drop_holder();
+            self.keys(|remote| Some(remote.drop_holder()));
             self.push(Effect::TakeKeys { holder: owner.clone() });
         }
     }
@@ -245,10 +246,18 @@ impl Turn<'_> {
     }
 
     pub(crate) fn quote(&mut self, caller: &Owner, serial: u64, needs: Needs) -> Result<(), Code> {
-        match self.state.remote.quote(caller, serial, needs) {
-            remote::Cause::Quoted | remote::Cause::QuotedLast => Ok(()),
+        match self.keys(|remote| Some(remote.quote(caller, serial, needs))) {
+            Some(remote::Cause::Quoted | remote::Cause::QuotedLast) => Ok(()),
             _ => Err(Code::NoFreshKey),
         }
+    }
+
+    /// Brings something to the machine `Remote`; what it was is answered, and kept as a row of its table.
+    fn keys(&mut self, happens: impl FnOnce(&mut Remote) -> Option<remote::Cause>) -> Option<remote::Cause> {
+        let before = self.state.remote.kind();
+        let cause = happens(&mut self.state.remote)?;
+        self.state.key_rows.push((before, cause, self.state.remote.kind()));
+        Some(cause)
     }
 
     fn let_out(&mut self, request: Request, caller: &Owner, wanted: Lets, serial: u64) {
@@ -292,7 +301,12 @@ impl Turn<'_> {
         {
             end_key.press(self.now);
         }
-        let (_, to) = self.state.remote.press(self.now, press.serial, press.stroke);
+        let (now, mut to) = (self.now, None);
+        self.keys(|remote| {
+            let (cause, holder) = remote.press(now, press.serial, press.stroke);
+            to = holder;
+            Some(cause)
+        });
         if let Some(holder) = to {
             self.push(Effect::RouteKey { holder, serial: press.serial });
         }
