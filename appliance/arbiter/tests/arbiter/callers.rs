@@ -4,7 +4,7 @@
 
 use crate::cell::{Courier, error_name};
 use crate::gate::Gate;
-use crate::house::{CALL, GATE, House, LINK, STRANGER, UI, UPDATER, inside};
+use crate::house::{CALL, GATE, LINK, STRANGER, UI, UPDATER, inside};
 use crate::methods::{ROWS, may};
 use parloir_bus::proxy::Calls1Proxy;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use std::time::Duration;
 #[test]
 fn without_the_bus_policy_the_arbiter_refuses_by_itself() {
     inside("callers::without_the_bus_policy_the_arbiter_refuses_by_itself", |mut house| async move {
-        open_policy(&house).await;
+        house.open_policy().await;
         house.start_arbiter().await;
         for uid in [0, STRANGER, GATE, CALL, UPDATER, UI, LINK] {
             let bus = house.connect(uid).await;
@@ -24,16 +24,6 @@ fn without_the_bus_policy_the_arbiter_refuses_by_itself() {
             }
         }
     });
-}
-
-/// Replaces our policy by one that allows everything, and has the bus read it.
-async fn open_policy(house: &House) {
-    let open = r#"<busconfig><policy context="default"><allow own="*"/><allow send_destination="*"/></policy></busconfig>"#;
-    std::fs::write(house.dir.join("etc/dbus/org.parloir.Arbiter.conf"), open).unwrap();
-    let bus = house.connect(0).await;
-    bus.call_method(Some("org.freedesktop.DBus"), "/org/freedesktop/DBus", Some("org.freedesktop.DBus"), "ReloadConfig", &())
-        .await
-        .unwrap();
 }
 
 #[test]

@@ -30,15 +30,20 @@ const INSIDE: &str = "PARLOIR_TEST_INSIDE";
 
 /// Runs a test in a user and mount namespace of its own, where `parloir-*` users exist. `name` is the test's full name.
 pub fn inside<F: Future<Output = ()>>(name: &str, test: impl FnOnce(House) -> F) {
+    inside_for(name, Duration::from_secs(50), test);
+}
+
+/// As [`inside`], for so long at most; answers what the test printed.
+pub fn inside_for<F: Future<Output = ()>>(name: &str, limit: Duration, test: impl FnOnce(House) -> F) -> String {
     if std::env::var_os(INSIDE).is_some() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let house = House::build();
             let log = house.log.clone();
-            let done = tokio::time::timeout(Duration::from_secs(50), test(house)).await;
-            assert!(done.is_ok(), "the test took longer than 50 s; arbiter's log:\n{}", log.lock().unwrap());
+            let done = tokio::time::timeout(limit, test(house)).await;
+            assert!(done.is_ok(), "the test took longer than {limit:?}; arbiter's log:\n{}", log.lock().unwrap());
         });
-        return;
+        return String::new();
     }
     // Asked first without the maps: where the kernel says no (in a chroot, say), `--map-auto` leaves a helper that waits for ever.
     let may = Command::new("unshare").args(["--user", "true"]).status().expect("unshare (package util-linux) runs");
@@ -52,6 +57,7 @@ pub fn inside<F: Future<Output = ()>>(name: &str, test: impl FnOnce(House) -> F)
     let out = command.env(INSIDE, "1").output().expect("unshare (package util-linux) runs");
     let (stdout, stderr) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
     assert!(out.status.success() && stdout.contains("1 passed"), "{name} inside:\n{stdout}\n{stderr}");
+    stdout.into_owned()
 }
 
 /// The whole surroundings; all of it ends with it.
@@ -92,13 +98,18 @@ impl House {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
     }
 
+    /// A program of this build: it lies beside the directory of the tests.
+    pub fn program(name: &str) -> PathBuf {
+        std::env::current_exe().unwrap().ancestors().nth(2).unwrap().join(name)
+    }
+
     pub fn gate_socket(&self) -> PathBuf {
         self.dir.join("gate/socket")
     }
 
     /// Starts the arbiter and waits until it owns its name.
     pub async fn start_arbiter(&mut self) {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_parloir-arbiter"));
+        let mut command = Command::new(Self::program("parloir-arbiter"));
         let flag = |name: &str, value: PathBuf| [name.to_owned(), value.to_str().unwrap().to_owned()];
         command.args(flag("--roots", self.dir.join("keys/roots.bin")));
         command.args(flag("--keys", self.dir.join("keys/box"))).args(flag("--state", self.dir.join("state")));
@@ -167,8 +178,24 @@ impl House {
         }
     }
 
+    /// Replaces our policy by one that allows everything, and has the bus read it.
+    pub async fn open_policy(&self) {
+        let open = r#"<busconfig><policy context="default"><allow own="*"/><allow send_destination="*"/></policy></busconfig>"#;
+        std::fs::write(self.dir.join("etc/dbus/org.parloir.Arbiter.conf"), open).unwrap();
+        let bus = self.connect(0).await;
+        bus.call_method(Some("org.freedesktop.DBus"), "/org/freedesktop/DBus", Some("org.freedesktop.DBus"), "ReloadConfig", &())
+            .await
+            .unwrap();
+    }
+
     /// A connection to the bus as another user.
     pub async fn connect(&self, uid: u32) -> Connection {
+        let builder = zbus::connection::Builder::unix_stream(self.stream(uid)).user_id(uid);
+        builder.build().await.expect("the bus lets everybody connect")
+    }
+
+    /// The same before a word was said.
+    pub fn stream(&self, uid: u32) -> UnixStream {
         let path = self.dir.join("bus/socket");
         let stream = std::thread::spawn(move || {
             // SAFETY: plain numbers; the raw call changes this thread alone, and the thread ends here.
@@ -176,8 +203,7 @@ impl House {
             assert_eq!(changed, 0);
             UnixStream::connect(path).unwrap()
         });
-        let builder = zbus::connection::Builder::unix_stream(stream.join().unwrap()).user_id(uid);
-        builder.build().await.expect("the bus lets everybody connect")
+        stream.join().unwrap()
     }
 }
 

@@ -4,6 +4,8 @@
 //! Called by: `cargo test -p parloir-arbiter`.
 
 mod cell;
+#[allow(unsafe_code, reason = "pidfd_open has no wrapper")]
+mod doors;
 mod facility;
 mod gate;
 mod house;
@@ -18,7 +20,6 @@ mod incoming;
 mod maintenance;
 mod methods;
 mod path;
-#[allow(unsafe_code, reason = "pidfd_open has no wrapper")]
 mod real_gate;
 mod receipts;
 mod refusals;
