@@ -12,13 +12,14 @@ sys.dont_write_bytecode = True
 sys.path[:0] = [sys.argv[1], os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../yocto-layer/lib")]
 
 import bb.tinfoil  # noqa: E402
-from parloir import product  # noqa: E402
+from parloir import product, shape  # noqa: E402
 
+# Besides the packages that systemd/facts.toml names.
 MUST = """
 gstreamer1.0-plugins-bad-dtls gstreamer1.0-plugins-bad-openh264 gstreamer1.0-plugins-bad-srtp gstreamer1.0-plugins-bad-webrtc
-gstreamer1.0-plugins-base-opus gstreamer1.0-plugins-good-rtpmanager gstreamer1.0-plugins-good-video4linux2 libnice nftables
+gstreamer1.0-plugins-base-opus gstreamer1.0-plugins-good-rtpmanager gstreamer1.0-plugins-good-video4linux2 libnice
 parloir-arbiter parloir-board parloir-call parloir-common parloir-gate parloir-link parloir-peers parloir-site parloir-still parloir-ui
-parloir-updater rauc rauc-conf systemd
+parloir-updater rauc-conf
 """.split()
 # What has no recipe among those that are built for the box: how somebody gets in, looks into processes, records, speaks by radio.
 NEVER_RECIPES = re.compile(
@@ -59,7 +60,9 @@ def look(tinfoil, image):
     target = [name for name in built if not name.endswith("-native") and not name.startswith("nativesdk-")]
     packages, missing = closure(tinfoil, "packagegroup-parloir")
     faults = [f"nothing provides {name}" for name in sorted(missing)]
-    faults += [f"the image lacks {name}" for name in MUST if name not in packages]
+    facts = shape.facts(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../systemd/facts.toml"))
+    must = sorted(MUST + [fact["package"] for fact in facts["must"]])
+    faults += [f"the image lacks {name}" for name in must if name not in packages]
     faults += product.refuse_packages(" ".join(packages))
     faults += [f"{name} is built for the box" for name in target if NEVER_RECIPES.fullmatch(name)]
     seen = versions(tinfoil, target)
@@ -68,7 +71,7 @@ def look(tinfoil, image):
         faults.append("GStreamer's recipes are not among those that are built")
     for name in sorted(packages):
         print("package", name)
-    print(f"said {len(packages)} packages are named by {image} and what it needs; all {len(MUST)} that must be are among them, none that must not.")
+    print(f"said {len(packages)} packages are named by {image} and what it needs; all {len(must)} that must be are among them, none that must not.")
     print(f"said {len(target)} recipes are built for the box; " + ", ".join(f"{n} {v}" for n, v in sorted(seen.items())) + ".")
     return faults
 

@@ -2,7 +2,7 @@
 # distros alone. Sourced by scripts/layer.
 # shellcheck shell=bash disable=SC2154,SC2016 # root, target: set by scripts/lib.sh; bitbake and Markdown expand these, not the shell
 
-packages_graph=(chrpath cpio diffstat file gawk git lz4 socat xz-utils zstd locales)
+packages_graph=(chrpath cpio diffstat file gawk git lz4 openssl socat xz-utils zstd locales)
 graph_machines=(qemux86-64 parloir-x86-64 raspberrypi4-64 qemux86-64-dev)
 
 # graph DIR [--machine NAME]... [--quick] [--record]
@@ -176,36 +176,45 @@ graph_refusals() {
     refused_keys && refused_distros
 }
 
-# refused_keys: the task that takes the site's root keys, with none, with those of a development site, and with others, which it takes.
+# refused_keys: the task that takes a site's root keys, and looks at whose updates are taken, with none, with those of development, and with
+# others, which it takes.
 refused_keys() {
   local keys status=0
   keys=$(mktemp -d)
   chmod 755 "$keys"
   mkdir -p "$keys/development/roots" "$keys/site"
   echo 'no real keys' | tee "$keys/development/roots.bin" "$keys/development/roots/0.key" "$keys/site/roots.bin" >/dev/null
-  refused_site 'no root keys' '' 'PARLOIR_ROOTS is not set' &&
-    refused_site 'root keys of a development site' "$keys/development/roots.bin" 'the secret keys of these roots lie beside it' &&
-    refused_site 'root keys inside the tree' "$work/tree/Cargo.toml" 'keys lie in no tree and no build' &&
-    { site_with "$keys/site/roots.bin" >/dev/null || { echo 'root keys from outside are not taken' >&2; false; }; } || status=1
+  certificate "$keys/site/updates.pem" 'Updates' && certificate "$keys/development/updates.pem" 'Parloir development updates' &&
+    refused_site 'no root keys' '' "$keys/site/updates.pem" 'PARLOIR_ROOTS is not set' &&
+    refused_site 'root keys of a development site' "$keys/development/roots.bin" "$keys/site/updates.pem" 'the secret keys of these roots lie beside it' &&
+    refused_site 'root keys inside the tree' "$work/tree/Cargo.toml" "$keys/site/updates.pem" 'keys lie in no tree and no build' &&
+    refused_site 'updates of a development authority' "$keys/site/roots.bin" "$keys/development/updates.pem" 'a development certificate' &&
+    { site_with "$keys/site/roots.bin" "$keys/site/updates.pem" >/dev/null || { echo 'keys from outside are not taken' >&2; false; }; } || status=1
   rm -rf "$keys"
   return $status
 }
 
-# site_with PATH: runs the task of parloir-site that takes the root keys.
+# certificate FILE NAME: one that signed itself; its key is nowhere.
+certificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj "/CN=$2" -keyout /dev/null -out "$1" 2>/dev/null
+  chmod 644 "$1"
+}
+
+# site_with ROOTS KEYRING: runs the task of parloir-site that takes the root keys.
 site_with() {
-  echo "PARLOIR_ROOTS = \"$1\"" >"$work/given.conf"
+  printf 'PARLOIR_ROOTS = "%s"\nPARLOIR_RAUC_KEYRING = "%s"\n' "$1" "$2" >"$work/given.conf"
   chmod 644 "$work/given.conf"
   graph_run refused bitbake -b "$work/tree/yocto-layer/recipes-parloir/parloir/parloir-site_0.1.0.bb" -f -c compile -R "$work/given.conf" 2>&1
 }
 
-# refused_site WORDS PATH EXPECTED: those root keys are refused by these words.
+# refused_site WORDS ROOTS KEYRING EXPECTED: those keys are refused by these words.
 refused_site() {
   local told
-  if told=$(site_with "$2"); then
+  if told=$(site_with "$2" "$3"); then
     echo "$1: bitbake takes it" >&2
     return 1
   fi
-  told=$(grep -a -o -m 1 "ParloirProduct: .*$3.*" <<<"$told") || { echo "$1: not refused by \"$3\"" >&2; return 1; }
+  told=$(grep -a -o -m 1 "ParloirProduct: .*$4.*" <<<"$told") || { echo "$1: not refused by \"$4\"" >&2; return 1; }
   echo "| $1 | $told |" | sed "s|$work/||g; s|/tmp/tmp[^/]*|DIR|g" | tee -a "$report" >&2
 }
 
@@ -224,12 +233,13 @@ refused_distros() {
   done
 }
 
-# graph_check_layers: OE-core's own test, of the layer and of the small one for a machine, one after the other.
+# graph_check_layers: OE-core's own test, of the layer and of the small one for a machine.
 graph_check_layers() {
-  local failed=''
-  graph_check_layer yocto-layer yocto-layer --dependency "$layers"/meta-openembedded/meta-{oe,python,multimedia,networking} "$layers/meta-rauc" || failed=yes
+  local failed='' bsp
   # What is not one machine's own is the same for both.
-  graph_check_layer bsp yocto-layer/bsp --machines parloir-x86-64 qemux86-64 || failed=yes
+  graph_check_layer bsp yocto-layer/bsp --machines parloir-x86-64 qemux86-64 & bsp=$!
+  graph_check_layer yocto-layer yocto-layer --dependency "$layers"/meta-openembedded/meta-{oe,python,multimedia,networking} "$layers/meta-rauc" || failed=yes
+  wait $bsp || failed=yes
   [ -z "$failed" ]
 }
 
@@ -252,8 +262,8 @@ graph_check_layer() {
     [ $status = 0 ] && echo "passed:" || echo "**failed:**"
     printf '\n```\n'
     # A test's name and its outcome stand in two lines.
-    grep -aE '^INFO: (Setting up for|test_| *\.\.\. (ok|ERROR|FAIL|skipped)|Ran |OK|FAILED)' "$log" | sed "s|, $work.*||; s/^INFO: //; s/ (.*//" |
-      awk '/^test_/ { name = $1; next } /\.\.\./ { print name, $NF; next } { print }'
+    grep -aE '^INFO: (Setting up for|test_| *\.\.\. (ok|ERROR|FAIL|skipped)|Ran |OK|FAILED| *\(skipped)' "$log" | sed "s|, $work.*||; s/^INFO: *//; /^test_/s/ (.*//" |
+      awk '/^test_/ { name = $1; next } /^\.\.\. skipped/ { sub("... ", ""); print; next } /\.\.\./ { print name, $NF; next } { print }'
     echo '```'
   } | tee "$work/checked-$name.md" >&2
   [ $status = 0 ] || { echo "all of it: $log" >&2; return 1; }

@@ -25,11 +25,9 @@ python parloir_require_keys() {
     import parloir.product as product
     keys = {name: d.getVar(name) or "" for name in (d.getVar('PARLOIR_KEYS') or "").split()}
     inside = [d.getVar('PARLOIR_TREE'), d.getVar('TOPDIR')] + (d.getVar('BBLAYERS') or "").split()
-    said = product.refuse_keys(keys, inside)
-    if not bb.utils.contains('DISTRO_FEATURES', 'parloir-product', True, False, d):
-        # Development keys are what a development image is for; they lie outside all the same.
-        said = [line for line in said if 'development' not in line]
-    parloir_end(said, d)
+    # Development keys are what a development image is for; they lie outside all the same.
+    development = not bb.utils.contains('DISTRO_FEATURES', 'parloir-product', True, False, d)
+    parloir_end(product.refuse_keys(keys, inside, development), d)
 }
 
 # What the package manager put together, dependencies included.

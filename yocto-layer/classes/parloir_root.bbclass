@@ -27,7 +27,8 @@ python parloir_take_away() {
     import parloir.shape as shape
     root = d.getVar('IMAGE_ROOTFS')
     bb.note("taken away: %s" % " ".join(shape.take_away(root)))
-    said = shape.refuse_root(root, shape.facts(d.getVar('PARLOIR_TREE') + "/systemd/facts.toml"))
+    facts = shape.facts(d.getVar('PARLOIR_TREE') + "/systemd/facts.toml")
+    said = shape.refuse_root(root, facts) + shape.refuse_missing(root, facts)
     if said:
         bb.fatal("ParloirRoot: %s" % "; ".join(said))
 }

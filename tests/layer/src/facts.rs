@@ -31,8 +31,22 @@ pub struct Facts {
     pub cmdline: Cmdline,
     /// The disk.
     pub disk: Disk,
+    /// What packages of others must bring.
+    pub must: Vec<Must>,
     /// What must not be there.
     pub never: Vec<Never>,
+}
+
+/// A file of somebody else's package that must be there, and why.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Must {
+    /// A whole path, or the name of a file wherever it lies.
+    pub file: String,
+    /// The layer's package that brings it.
+    pub package: String,
+    /// Why.
+    pub what: String,
 }
 
 /// A directory of `systemd/` and one of the image.
@@ -162,6 +176,14 @@ impl Facts {
     }
 }
 
+/// Programs of others that our units name.
+fn programs(tree: &Tree) -> BTreeSet<String> {
+    let units = tree.below("systemd/units/").flat_map(|path| tree.text(path).lines());
+    let words = units.filter(|line| !line.starts_with('#')).flat_map(|line| line.split(['=', ' ']));
+    let whole = words.map(|word| word.trim_start_matches(['-', '@', '+', '!', ':']));
+    whole.filter(|word| word.starts_with("/usr/bin/") || word.starts_with("/usr/sbin/")).map(str::to_owned).collect()
+}
+
 /// A name against a pattern of names: `*`, and `{a,b}`.
 #[must_use]
 pub fn matches(glob: &str, name: &str) -> bool {
@@ -248,7 +270,17 @@ fn filled(wanted: &str, found: &str) -> bool {
 pub fn of_the_layer(tree: &Tree, manifest: &Manifest) -> Vec<Fault> {
     let mut book = Book::new("facts");
     let files = manifest.in_the_image().map(|(path, one)| (path.to_owned(), one.clone())).collect();
-    let held = Facts::read(tree).and_then(|facts| hold(&mut book, "the layer's image", tree, &facts, &files));
+    let held = Facts::read(tree).and_then(|facts| {
+        for must in facts.must.iter().filter(|must| !manifest.wanted.contains(&must.package)) {
+            let cause = format!("the image does not name {}, which brings {}: {}", must.package, must.file, must.what);
+            book.fault("the layer's image", cause, "name it in the packagegroup: a recommendation is not followed");
+        }
+        for program in programs(tree).iter().filter(|program| !facts.must.iter().any(|must| must.file == **program)) {
+            let cause = format!("a unit names {program}, and no `must` of systemd/facts.toml says who brings it");
+            book.fault("systemd/units", cause, "write one");
+        }
+        hold(&mut book, "the layer's image", tree, &facts, &files)
+    });
     if let Err(why) = held {
         book.fault("systemd", why, "correct the file");
     }
@@ -265,6 +297,10 @@ pub fn of_a_root(tree: &Tree, root: &Path) -> Result<Vec<Fault>, String> {
     let mut files = BTreeMap::new();
     take(root, root, &mut files).map_err(|why| format!("{}: {why}", root.display()))?;
     hold(&mut book, "the reference image", tree, &facts, &files)?;
+    for must in &facts.must {
+        let there = files.keys().any(|path| *path == must.file || path.rsplit('/').next() == Some(must.file.as_str()));
+        book.hold(there, format!("the reference image: {}", must.file), format!("it is not there: {}", must.what), "take it in");
+    }
     let text = |path: &str| files.get(path).map(|one| String::from_utf8_lossy(&one.bytes).into_owned()).unwrap_or_default();
     for line in text("/etc/passwd").lines() {
         let shell = line.rsplit(':').next().unwrap_or_default();

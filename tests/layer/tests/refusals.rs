@@ -84,6 +84,14 @@ fn keys_that_are_missing_inside_the_tree_or_for_development_are_refused() {
     assert!(refused(&release, &dir)[0].contains("keys lie in no tree and no build"));
     let development = made("development.pem", "/CN=Parloir development signer");
     assert!(refused(&development, &elsewhere)[0].contains("development certificate"));
+    // A file of several, as a keyring is; and a developer's distro, which takes them from outside all the same.
+    let both = dir.join("both.pem");
+    let text = [&release, &development].map(|file| fs::read_to_string(file).expect("a certificate")).concat();
+    fs::write(&both, text).expect("written");
+    assert!(refused(&both.display().to_string(), &elsewhere)[0].contains("development certificate"));
+    let taken =
+        |inside: &Path| asked(&format!("product.refuse_keys({{'PARLOIR_UKI_CERT': {development:?}}}, [{inside:?}], True)"));
+    assert!(taken(&elsewhere).is_empty() && taken(&dir)[0].contains("keys lie in no tree"));
 }
 
 /// A root with accounts and one file; what is refused in it.
@@ -138,6 +146,21 @@ fn everything_that_the_facts_forbid_is_refused_in_a_finished_root() {
         root_with("faulty", "usr/libexec/parloir/parloir-gate", 0o755).iter().any(|line| line.contains("doors of the bench"))
     );
     println!("{planted} files that must not be there, each refused");
+}
+
+#[test]
+fn a_root_without_what_others_must_bring_is_refused() {
+    let root = scratch("missing");
+    let facts = Facts::read(&Tree::of_the_repository().expect("the tree")).expect("the facts");
+    let missing = || asked(&format!("shape.refuse_missing({:?}, shape.facts('systemd/facts.toml'))", root.display().to_string()));
+    assert_eq!(missing().len(), facts.must.len());
+    for must in &facts.must {
+        let file = root.join(must.file.strip_prefix('/').map_or_else(|| format!("usr/lib/{}", must.file), str::to_owned));
+        fs::create_dir_all(file.parent().expect("a directory")).expect("made");
+        fs::write(&file, "there\n").expect("written");
+        assert!(!missing().iter().any(|line| line.starts_with(&format!("{} ", must.file))), "{}", must.file);
+    }
+    assert!(missing().is_empty());
 }
 
 #[test]

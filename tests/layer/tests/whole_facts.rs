@@ -43,6 +43,7 @@ fn the_facts_hold_in_the_reference_image_and_a_fault_is_seen() {
     let text = format!("{}# changed\n", tree.text("systemd/nftables/parloir.nft"));
     tree.put("systemd/nftables/parloir.nft", &text);
     tree.put("systemd/masked", "dbus.service\n");
+    tree.edit("systemd/facts.toml", "\"libseccomp.so.2\"", "\"libseccomp.so.9\"");
     let said = lines(facts::of_a_root(&tree, &root).expect("the root is read"));
     for words in [
         "parloir-more.service: systemd/facts.toml asks for it",
@@ -50,6 +51,7 @@ fn the_facts_hold_in_the_reference_image_and_a_fault_is_seen() {
         "parloir.nft: it is not what lies in systemd/",
         "/etc/systemd/system/dbus.service: systemd/masked asks",
         "/etc/passwd: root:",
+        "libseccomp.so.9: it is not there",
     ] {
         assert!(said.iter().any(|line| line.contains(words)), "nobody says {words}: {said:#?}");
     }

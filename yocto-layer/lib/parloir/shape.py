@@ -115,6 +115,14 @@ def refuse_root(root, listed):
     return said + _accounts(root, listed["users"]["shells"])
 
 
+def refuse_missing(root, listed):
+    """What a root lacks of packages that are not ours, as sentences."""
+    paths = ["/" + path for path in walk(root)]
+    names = {os.path.basename(path) for path in paths}
+    there = names.union(paths)
+    return [f"{must['file']} is not there: {must['what']}" for must in listed["must"] if must["file"] not in there]
+
+
 def _contains(path, word):
     with open(path, "rb") as file:
         return word in file.read()

@@ -27,9 +27,10 @@ do_compile() {
     # As small as the kernel image and a mebibyte: an update is hashed to its last byte.
     size=$(stat -c %s ${DEPLOY_DIR_IMAGE}/${PARLOIR_IMAGE}-${MACHINE}.efi)
     truncate -s $(expr $size / 1048576 + 2)M ${B}/esp.vfat
-    mkfs.vfat -n EFI -i 7061726c ${B}/esp.vfat
+    # The same bytes for the same kernel image: times are those of the build's SOURCE_DATE_EPOCH.
+    mkfs.vfat --invariant -n EFI ${B}/esp.vfat
     mmd -i ${B}/esp.vfat ::EFI ::EFI/BOOT
-    mcopy -m -i ${B}/esp.vfat ${DEPLOY_DIR_IMAGE}/${PARLOIR_IMAGE}-${MACHINE}.efi ::EFI/BOOT/${EFI_BOOT_IMAGE}
+    mcopy -i ${B}/esp.vfat ${DEPLOY_DIR_IMAGE}/${PARLOIR_IMAGE}-${MACHINE}.efi ::EFI/BOOT/${EFI_BOOT_IMAGE}
 }
 
 do_deploy() {

@@ -22,18 +22,23 @@ RDEPENDS:${PN} = "\
     parloir-site \
 "
 
-# The system below: first process, bus, firewall, file system check of the data partition, HDMI-CEC.
+# The system below: first process, network, bus, firewall, file system check of the data partition, HDMI-CEC. systemd only recommends its
+# networkd and the libraries that it loads by name, and no recommendation is followed here; without libseccomp it applies no unit's
+# SystemCallFilter, and goes on.
 RDEPENDS:${PN}-base = "\
     base-files \
     base-passwd \
     dbus \
     e2fsprogs-e2fsck \
     kernel-base \
+    libseccomp \
     netbase \
     nftables \
     os-release \
     systemd \
+    systemd-networkd \
     util-linux-fsck \
+    util-linux-libblkid \
     util-linux-mount \
     v4l-utils \
     ${PARLOIR_MACHINE_PACKAGES} \
@@ -68,6 +73,7 @@ RDEPENDS:${PN}-media = "\
 "
 
 RDEPENDS:${PN}-update = "\
+    efibootmgr \
     rauc \
     rauc-conf \
     rauc-service \
@@ -76,3 +82,5 @@ RDEPENDS:${PN}-update = "\
 # What a board needs besides: drivers that are modules, firmware. Drivers in the kernel image need nothing here, and the kernel itself is in the boot partition.
 PARLOIR_MACHINE_PACKAGES ?= ""
 PARLOIR_MACHINE_PACKAGES:qemux86-64 = "kernel-module-snd-aloop kernel-module-vivid"
+# Screen, its sound, H.264.
+PARLOIR_MACHINE_PACKAGES:raspberrypi4-64 = "kernel-module-bcm2835-codec kernel-module-snd-soc-hdmi-codec kernel-module-vc4"

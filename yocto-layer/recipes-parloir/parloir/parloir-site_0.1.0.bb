@@ -1,6 +1,7 @@
 # nooelint: oelint.var.mandatoryvar.SRC_URI
-SUMMARY = "The root keys that this image trusts"
-DESCRIPTION = "roots.bin of one site or country (parloirctl init), from outside: an image trusts one set of roots."
+SUMMARY = "Whom this image trusts"
+DESCRIPTION = "roots.bin of one site or country (parloirctl init), from outside: an image trusts one set of roots. Whose updates it takes is in \
+rauc-conf, and judged here with them."
 HOMEPAGE = "https://parloir.example"
 BUGTRACKER = "https://parloir.example/issues"
 SECTION = "base"
@@ -11,10 +12,11 @@ inherit allarch features_check parloir_product
 
 REQUIRED_DISTRO_FEATURES = "parloir"
 
-PARLOIR_KEYS = "PARLOIR_ROOTS"
+PARLOIR_KEYS = "PARLOIR_ROOTS PARLOIR_RAUC_KEYRING"
 do_configure[noexec] = "1"
 do_compile[prefuncs] += "parloir_require_keys"
-do_compile[file-checksums] += "${@d.getVar('PARLOIR_ROOTS') + ':True' if d.getVar('PARLOIR_ROOTS') else ''}"
+do_compile[file-checksums] += "${@' '.join(d.getVar(name) + ':True' for name in d.getVar('PARLOIR_KEYS').split() if d.getVar(name))}"
+do_compile[vardeps] += "${PARLOIR_KEYS}"
 
 do_compile() {
     cp ${PARLOIR_ROOTS} ${B}/roots.bin

@@ -181,6 +181,18 @@ pub const PLANTS: &[Plant] = &[
         plant: |tree| tree.edit(PACKAGES, "    parloir \\\n", ""),
         words: "parloir-gate: systemd/facts.toml asks for it",
     },
+    Plant {
+        check: "facts",
+        what: "a library that is loaded by name is left to a recommendation",
+        plant: |tree| tree.edit(PACKAGES, "    libseccomp \\\n", ""),
+        words: "does not name libseccomp",
+    },
+    Plant {
+        check: "facts",
+        what: "a unit starts a program that nobody brings",
+        plant: |tree| tree.put("systemd/units/parloir-more.service", "[Service]\nExecStart=-/usr/bin/more --all\n"),
+        words: "a unit names /usr/bin/more",
+    },
 ];
 
 #[test]
