@@ -74,6 +74,7 @@ pub const CAUSES: &[(&str, Cause, Offer)] = &[
     ("GrantParties", Cause::Parties, Offer::Again),
     ("GrantDuration", Cause::Terms, Offer::Again),
     ("GrantRecording", Cause::Recording, Offer::Again),
+    ("GrantPrivate", Cause::Safety, Offer::Again),
     ("GrantPrice", Cause::Price, Offer::Again),
     ("GrantRoute", Cause::Terms, Offer::Again),
     ("GrantRelay", Cause::Terms, Offer::Again),

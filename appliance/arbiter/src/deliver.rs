@@ -42,7 +42,10 @@ impl Arbiter {
                 Ok(fresh) => self.judge(Event::AskAgain { call, fresh }, Keep::Nothing).await,
                 Err(refused) => Err(NotOpened { code: "Internal", hint: refused.to_string(), forged: None }),
             },
-            Ok(Opened::Event(event, keep)) => {
+            Ok(Opened::Event(mut event, keep)) => {
+                if let Event::Grant { grant, code, .. } = &mut *event {
+                    *code = self.visit.as_ref().and_then(|visit| visit.code(grant));
+                }
                 for target in self.documents.recognise(&event) {
                     self.step(Event::DenyRestored(target)).await;
                 }

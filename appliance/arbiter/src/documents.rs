@@ -282,7 +282,7 @@ impl Documents {
         };
         let key = key.key;
         let ticket = facts(&grant)?;
-        Ok(Opened::Event(Box::new(Event::Grant { grant: Box::new(grant), key, ticket }), keep))
+        Ok(Opened::Event(Box::new(Event::Grant { grant: Box::new(grant), key, ticket, code: None }), keep))
     }
 
     fn sound(&self, keyring: &Keyring, plain: &[u8], clock: Clock) -> Result<Keep, Refused> {

@@ -65,6 +65,13 @@ impl Arbiter {
                 Ok(body) => self.post(Matter::Ask(ask.call), body),
                 Err(error) => tracing::error!(%error, "the question was not sent"),
             },
+            Effect::SendReveal { call } => match self.visit.as_ref().filter(|visit| visit.call == call) {
+                Some(visit) => {
+                    let body = format!(r#"{{"v":1,"call":"{call}","half":"{}"}}"#, visit.half());
+                    self.post(Matter::Reveal(call), body.into_bytes());
+                }
+                None => tracing::error!("a half of a code that nobody has"),
+            },
             Effect::SendTimeRequest { nonce } => {
                 self.documents.asked_time(nonce);
                 self.post(Matter::Time, format!(r#"{{"v":1,"nonce":"{nonce}"}}"#).into_bytes());
@@ -174,9 +181,9 @@ impl Arbiter {
         let made = random::id().map_err(io::Error::other).and_then(|name| Visit::new(call, &name, wall));
         match made {
             Ok(visit) => {
-                let fingerprint = visit.fingerprint();
+                let (fingerprint, commitment) = (visit.fingerprint(), visit.commitment());
                 self.visit = Some(visit);
-                Event::CertificateMade { call, fingerprint }
+                Event::CertificateMade { call, fingerprint, commitment }
             }
             Err(error) => {
                 tracing::error!(%error, "no certificate");

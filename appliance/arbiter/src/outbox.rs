@@ -15,6 +15,8 @@ const WINDOW: usize = 32;
 pub enum Matter {
     /// The question of a call: of no use after it.
     Ask(Id),
+    /// The box's half of a call's short code: of no use after it.
+    Reveal(Id),
     /// A time request: only the newest counts.
     Time,
     /// How a ring goes.
@@ -31,6 +33,7 @@ impl Matter {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Ask(_) => "ask",
+            Self::Reveal(_) => "reveal",
             Self::Time => "time-request",
             Self::Ring => "ring",
             Self::Ended => "ended",
@@ -110,9 +113,9 @@ impl Outbox {
         self.items.remove(&id).map(|item| item.matter)
     }
 
-    /// The call is over: its question is nobody's any more.
+    /// The call is over: its question is nobody's any more, and its code either.
     pub fn forget_ask(&mut self, call: &Id) {
-        self.items.retain(|_, item| item.matter != Matter::Ask(*call));
+        self.items.retain(|_, item| ![Matter::Ask(*call), Matter::Reveal(*call)].contains(&item.matter));
     }
 }
 

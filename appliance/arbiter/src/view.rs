@@ -88,6 +88,7 @@ fn call(call: &core::Call) -> bus::Call {
         network: call.network.word().to_owned(),
         price: call.price.clone(),
         renewal_late: call.renewal_late,
+        code: call.code.clone(),
     }
 }
 

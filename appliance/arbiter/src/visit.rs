@@ -4,7 +4,8 @@
 
 use crate::channel::Channel;
 use crate::input::Input;
-use parloir_pass::{Bytes32, Id};
+use parloir_pass::{Bytes32, Grant, Id};
+use parloir_seal::{code, random};
 use parloir_shell::{fds, memfd};
 use parloir_wire::lease::{Fact, MAX, ToCall};
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, PKCS_ECDSA_P256_SHA256};
@@ -57,6 +58,8 @@ pub struct Visit {
     /// The call, which is the lease too.
     pub call: Id,
     certificate: Certificate,
+    /// This box's half of the short code (ADR 27): made for one question, shown when that is answered.
+    half: Bytes32,
     /// Counts the call processes of this visit; what an earlier one still says is not heard.
     run: u32,
     channel: Option<Arc<Channel>>,
@@ -70,7 +73,28 @@ impl Visit {
     /// # Errors
     /// As [`Certificate::make`].
     pub fn new(call: Id, certificate_name: &Id, wall: Option<i64>) -> io::Result<Self> {
-        Ok(Self { call, certificate: Certificate::make(certificate_name, wall)?, run: 0, channel: None, reader: None })
+        let half = Bytes32(random::bytes().map_err(io::Error::other)?);
+        Ok(Self { call, certificate: Certificate::make(certificate_name, wall)?, half, run: 0, channel: None, reader: None })
+    }
+
+    /// To this box's half of the short code.
+    #[must_use]
+    pub fn commitment(&self) -> Bytes32 {
+        code::commitment(&self.call, &self.certificate.fingerprint, &self.half)
+    }
+
+    /// This box's half itself: for the far side, once its own half is fixed by a grant that was taken, and for nobody sooner.
+    #[must_use]
+    pub const fn half(&self) -> Bytes32 {
+        self.half
+    }
+
+    /// The short code with the far end that this grant names; `None`: it is another call's, or the far end has no half.
+    #[must_use]
+    pub fn code(&self, grant: &Grant) -> Option<u32> {
+        let party = grant.parties.first().filter(|_| grant.call == self.call)?;
+        let halves = (&self.half, &party.code_nonce?);
+        Some(code::code(&self.call, (&self.certificate.fingerprint, &party.certificate), halves))
     }
 
     /// Fingerprint of the certificate.

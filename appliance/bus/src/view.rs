@@ -138,6 +138,8 @@ pub struct Call {
     pub price: String,
     /// The facility's renewal is overdue: the visit ends when the class's grace is over.
     pub renewal_late: bool,
+    /// The short code that both screens show, six digits; empty: nothing may be called end to end.
+    pub code: String,
 }
 
 /// The last call's end.

@@ -10,7 +10,7 @@ use crate::effect::{Effect, Entry, ToGate};
 use crate::refusal::{Code, EndReason};
 use crate::time::{AGAIN_EVERY_MS, AGAINS, NONCE_MS, RECALLS};
 use crate::turn::Turn;
-use crate::visit::{Admission, Again, Pending, Process};
+use crate::visit::{Admission, Again, Pending, Privacy, Process};
 use parloir_pass::{Ask, Id};
 
 impl Turn<'_> {
@@ -34,9 +34,14 @@ impl Turn<'_> {
     }
 
     /// The facility's hint that the page has another certificate. It is not signed: all that it does is that the box asks, and that seldom.
+    /// In a private visit not at all: this box has shown its half of the code, and a page that knows it could choose the next code.
     pub(crate) fn ask_again(&mut self, call: Id, nonce: Id) {
         let now = self.now;
-        let ours = self.state.call.visit_mut().filter(|visit| visit.want.call == call && visit.again.may_ask(now));
+        let ours = self
+            .state
+            .call
+            .visit_mut()
+            .filter(|visit| visit.privacy == Privacy::Open && visit.want.call == call && visit.again.may_ask(now));
         let Some(visit) = ours else { return self.refuse(Code::AgainStray, call) };
         let ask = Ask { nonce, regrant: Some(visit.grant.grant), ..visit.ask.clone() };
         let count = visit.again.asked + 1;

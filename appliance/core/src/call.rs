@@ -330,11 +330,19 @@ pub(crate) enum Stage {
     /// Gate starts the call process, the arbiter makes the certificate.
     Preparing,
     /// The certificate is there first.
-    Certificate(Bytes32),
+    Certificate(Made),
     /// The call process is there first: gate's nonce, and when it came.
     Process { nonce: Id, at: u64 },
     /// The Ask is out.
     Asked { ask: Ask, at: u64 },
+}
+
+/// What the arbiter made for a visit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Made {
+    pub certificate: Bytes32,
+    /// To the box's half of the short code.
+    pub commitment: Bytes32,
 }
 
 /// Media stopped.

@@ -6,7 +6,7 @@ use crate::call::{Call, Cause, Ending, Kind, Why};
 use crate::edges::What;
 use crate::effect::{Effect, Entry};
 use crate::event::TicketFacts;
-use crate::guard::Judged;
+use crate::guard::{Brought, Judged};
 use crate::refusal::{Code, EndReason};
 use crate::state::Clock;
 use crate::time::TIME_REQUEST_MS;
@@ -79,8 +79,8 @@ impl Turn<'_> {
         }
     }
 
-    pub(crate) fn grant(&mut self, grant: &Grant, key: Bytes32, ticket: &TicketFacts) {
-        match self.state.judge_grant(grant, key, ticket) {
+    pub(crate) fn grant(&mut self, grant: &Grant, key: Bytes32, ticket: &TicketFacts, code: Option<u32>) {
+        match self.state.judge_grant(&Brought { grant, key, ticket, code }) {
             Judged::Fits(admission) => self.cross(Cause::GrantFits, What::Admission(Box::new(admission))),
             Judged::Unfit(code) => {
                 self.verdict = Verdict::Refused(code);

@@ -40,15 +40,15 @@ impl Visit {
             Seat::Empty { until } => Some((until, Due::Seat)),
         };
         let silence = self.next_silence().map(|(at, party)| (at, Due::Silence(party)));
-        let always = [(self.lease_until, Due::Lease), (self.beats_until(), Due::Beat)];
+        let beat = self.beats_until().map(|at| (at, Due::Beat));
         let process = self.silent_at().map(|at| (at, Due::Process));
         let again = match &self.again.pending {
             Pending::Nothing => None,
             Pending::Asked { until, .. } => Some((*until, Due::Again)),
         };
         let end_key = self.end_key.until().map(|at| (at, Due::EndKey));
-        let sometimes = [slot, seat, end_key, silence, process, again].into_iter().flatten();
-        always.into_iter().chain(sometimes).min().unwrap_or((self.lease_until, Due::Lease))
+        let sometimes = [beat, slot, seat, end_key, silence, process, again].into_iter().flatten();
+        sometimes.chain([(self.lease_until, Due::Lease)]).min().unwrap_or((self.lease_until, Due::Lease))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::refusal::{Code, EndReason};
 use crate::state::Last;
 use crate::time::{CLOSING_MS, HELD_MS, JOIN_MS, PREPARE_MS};
 use crate::turn::Turn;
-use crate::visit::{Admission, Side, Visit};
+use crate::visit::{Admission, Privacy, Side, Visit};
 use parloir_pass::Id;
 
 /// What a cause brings along.
@@ -134,9 +134,13 @@ impl Turn<'_> {
     fn enter_joining(&mut self) {
         let Some(visit) = self.state.call.visit() else { return };
         let (call, grant, ticket) = (visit.want.call, visit.grant.grant, visit.grant.ticket);
+        let ends_share_a_code = matches!(visit.privacy, Privacy::EndToEnd { .. });
         self.write_record();
         self.push(Effect::Ledger(Entry::Admitted { call, grant }));
         self.to_gate(ToGate::Open { lease: call, ticket });
+        if ends_share_a_code {
+            self.push(Effect::SendReveal { call });
+        }
     }
 
     fn enter_closing(&mut self) {

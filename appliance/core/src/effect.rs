@@ -103,6 +103,11 @@ pub enum Effect {
 
     /// Sign, seal, send.
     SendAsk(Box<Ask>),
+    /// Show the far side this box's half of the short code: the far side's half is here and fixed.
+    SendReveal {
+        /** Of which call. */
+        call: Id,
+    },
     /// Send a time request.
     SendTimeRequest {
         /** To be echoed. */

@@ -62,6 +62,8 @@ pub enum Event {
         key: Bytes32,
         /** What the ticket in it says (seal has checked its signature). */
         ticket: TicketFacts,
+        /** The short code of both ends, six digits; `None`: the grant or this box lacks what makes one. */
+        code: Option<u32>,
     },
     /// Revocation, or the facility's "no".
     Deny(Box<Deny>),
@@ -238,6 +240,8 @@ pub enum Event {
         call: Id,
         /** SHA-256 of its DER bytes. */
         fingerprint: Bytes32,
+        /** To this box's half of the short code. */
+        commitment: Bytes32,
     },
     /// It could not be made, or its channels could not.
     CertificateFailed {

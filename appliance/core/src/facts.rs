@@ -2,7 +2,7 @@
 //! Never: believes the call process about more than it can shorten or report.
 //! Called by: turn.
 
-use crate::call::{Call, Cause, Doors, Stage};
+use crate::call::{Call, Cause, Doors, Made, Stage};
 use crate::camera;
 use crate::edges::What;
 use crate::effect::{Effect, Entry, ToCall};
@@ -13,7 +13,7 @@ use crate::time::NONCE_MS;
 use crate::turn::{NO_ID, Turn};
 use crate::view::Network;
 use crate::visit::{Lets, Process, Weighed};
-use parloir_pass::{Ask, Bytes32, Id, Media, VERSION};
+use parloir_pass::{Ask, Id, Media, VERSION};
 
 impl Turn<'_> {
     pub(crate) fn gate_fact(&mut self, fact: GateFact) {
@@ -85,25 +85,25 @@ impl Turn<'_> {
         let Call::Asking(asking) = &mut self.state.call else { return };
         match asking.stage {
             Stage::Preparing => asking.stage = Stage::Process { nonce, at: now },
-            Stage::Certificate(certificate) => self.ask(certificate, nonce, now),
+            Stage::Certificate(made) => self.ask(made, nonce, now),
             Stage::Process { .. } | Stage::Asked { .. } => {}
         }
     }
 
-    pub(crate) fn certificate_made(&mut self, call: Id, certificate: Bytes32) {
+    pub(crate) fn certificate_made(&mut self, call: Id, made: Made) {
         let Call::Asking(asking) = &mut self.state.call else { return };
         if asking.want.call != call {
             return;
         }
         match asking.stage {
-            Stage::Preparing => asking.stage = Stage::Certificate(certificate),
-            Stage::Process { nonce, at } => self.ask(certificate, nonce, at),
+            Stage::Preparing => asking.stage = Stage::Certificate(made),
+            Stage::Process { nonce, at } => self.ask(made, nonce, at),
             Stage::Certificate(_) | Stage::Asked { .. } => {}
         }
     }
 
     // Both nonces die 60 s after gate's was made, which is before the box's is shown to anybody.
-    fn ask(&mut self, certificate: Bytes32, gate_nonce: Id, since: u64) {
+    fn ask(&mut self, made: Made, gate_nonce: Id, since: u64) {
         let (site, device) = (self.state.settings.site, self.state.settings.device);
         let Call::Asking(asking) = &mut self.state.call else { return };
         let want = &asking.want;
@@ -119,7 +119,8 @@ impl Turn<'_> {
             media: want.media,
             nonce: want.nonce,
             gate_nonce,
-            certificate,
+            certificate: made.certificate,
+            commitment: want.class.is_private().then_some(made.commitment),
             ring: want.ring,
             regrant: None,
         };

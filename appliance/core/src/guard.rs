@@ -9,7 +9,7 @@ use crate::maintenance::Maintenance;
 use crate::refusal::{Code, Next, Refusal};
 use crate::state::{Life, State};
 use crate::time::Wall;
-use crate::visit::{Admission, Pending, Visit};
+use crate::visit::{Admission, Pending, Privacy, Visit};
 use parloir_pass::rules::{Bounds, grant_within};
 use parloir_pass::{Ask, Broken, Bytes32, Contact, Entitlement, Grant, Id, Media, Role};
 
@@ -20,6 +20,15 @@ pub(crate) enum Direction {
     Outgoing,
     /// The person is called, or answers.
     Incoming,
+}
+
+/// A grant with what the arbiter found out about it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Brought<'a> {
+    pub grant: &'a Grant,
+    pub key: Bytes32,
+    pub ticket: &'a TicketFacts,
+    pub code: Option<u32>,
 }
 
 /// What a grant is.
@@ -121,31 +130,33 @@ impl State {
     }
 
     /// Whether this grant answers the pending question, of an asking or of a visit, and keeps every rule.
-    pub(crate) fn judge_grant(&self, grant: &Grant, key: Bytes32, ticket: &TicketFacts) -> Judged {
+    pub(crate) fn judge_grant(&self, brought: &Brought<'_>) -> Judged {
+        let grant = brought.grant;
         match &self.call {
             Call::Asking(asking) => match &asking.stage {
                 // A grant for our call with a foreign nonce is an answer that somebody bent, not a late one.
                 Stage::Asked { ask, .. } if grant.nonce == ask.nonce || grant.call == ask.call => {
-                    self.judge_answer(grant, key, ticket, ask).map_or_else(Judged::Unfit, Judged::Fits)
+                    self.judge_answer(brought, ask).map_or_else(Judged::Unfit, Judged::Fits)
                 }
                 Stage::Asked { .. } | Stage::Preparing | Stage::Certificate(_) | Stage::Process { .. } => Judged::Stray,
             },
-            Call::Joining(visit) | Call::Live(visit) => self.judge_regrant(grant, key, ticket, visit),
-            Call::Held(held) => self.judge_regrant(grant, key, ticket, &held.visit),
+            Call::Joining(visit) | Call::Live(visit) => self.judge_regrant(brought, visit),
+            Call::Held(held) => self.judge_regrant(brought, &held.visit),
             Call::Idle | Call::Ringing(_) | Call::Closing(_) => Judged::Stray,
         }
     }
 
     // The first grant of a visit may come again without end (its carrier repeats itself), so only the nonce counts here. Nothing is
     // clamped: a grant for more time than is left is a mistake of the facility, and refused.
-    fn judge_regrant(&self, grant: &Grant, key: Bytes32, ticket: &TicketFacts, visit: &Visit) -> Judged {
+    fn judge_regrant(&self, brought: &Brought<'_>, visit: &Visit) -> Judged {
+        let grant = brought.grant;
         let Pending::Asked { ask, .. } = &visit.again.pending else { return Judged::Stray };
         if grant.nonce != ask.nonce {
             return Judged::Stray;
         }
         let slot_left = visit.slot_ms.saturating_sub(visit.counted_ms(self.at));
         let lease_left = visit.lease_until.saturating_sub(self.at);
-        match self.judge_answer(grant, key, ticket, ask) {
+        match self.judge_answer(brought, ask) {
             Err(code) => Judged::RegrantUnfit(code),
             Ok(_) if visit.has_had(grant.grant) => Judged::RegrantUnfit(Code::GrantStray),
             Ok(_) if u64::from(grant.slot_s) * 1000 > slot_left => Judged::RegrantUnfit(Code::GrantDuration),
@@ -154,7 +165,8 @@ impl State {
         }
     }
 
-    fn judge_answer(&self, grant: &Grant, key: Bytes32, ticket: &TicketFacts, ask: &Ask) -> Result<Admission, Code> {
+    fn judge_answer(&self, brought: &Brought<'_>, ask: &Ask) -> Result<Admission, Code> {
+        let Brought { grant, key, ticket, code } = *brought;
         let (Some(authority), Some(policy), Some(entitlement)) = (&self.authority, &self.policy, &self.entitlement) else {
             return Err(Code::NotReady);
         };
@@ -173,8 +185,13 @@ impl State {
             return Err(Code::GrantTicket);
         }
         let rule = policy.rule(grant.class).ok_or(Code::GrantClass)?;
+        let privacy = match (grant.class.is_private(), code) {
+            (false, _) => Privacy::Open,
+            (true, Some(code)) => Privacy::EndToEnd { code },
+            (true, None) => return Err(Code::GrantPrivate),
+        };
         let lease_ms = u64::from(self.lease_s(grant)) * 1000;
-        Ok(Admission { grant: grant.clone(), rule: rule.clone(), lease_ms })
+        Ok(Admission { grant: grant.clone(), rule: rule.clone(), lease_ms, privacy })
     }
 
     /// An unknown clock shortens: no make-good, because nobody here can say how late it is.
@@ -207,6 +224,9 @@ fn ticket_matches(ticket: &TicketFacts, grant: &Grant, gate_nonce: Id) -> bool {
 
 /// The code for a broken rule of pass, by its field.
 fn code_of(broken: &Broken) -> Code {
+    if broken.code.starts_with("PrivateClass") {
+        return Code::GrantPrivate;
+    }
     match broken.field {
         "site" | "device" => Code::GrantDevice,
         "nonce" => Code::GrantStray,

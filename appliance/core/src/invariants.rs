@@ -10,8 +10,8 @@ use crate::maintenance::Maintenance;
 use crate::state::{Clock, Screen, State};
 use crate::time::{CLOSING_MS, END_KEY_MS, HELD_MS, INSTALL_MS, RESTART_MS, RING_MS};
 use crate::turn::focus_is_screens;
-use crate::visit::Seat;
-use parloir_pass::Id;
+use crate::visit::{Privacy, Seat, Visit};
+use parloir_pass::{Id, Route};
 
 /// What the check needs of the state before.
 #[derive(Clone, Debug)]
@@ -76,9 +76,25 @@ fn doors(state: &State) -> Result<(), &'static str> {
                 visit.grant.call == visit.want.call && visit.grant.device == state.settings.device,
                 "a grant for another call or box",
             )?;
-            must(visit.grant.box_certificate == visit.ask.certificate, "a grant for another certificate")
+            must(visit.grant.box_certificate == visit.ask.certificate, "a grant for another certificate")?;
+            private(visit)
         }
     }
+}
+
+// What is private is end to end, shown as such only to whom it is, and unrecordable; nothing else has a code.
+fn private(visit: &Visit) -> Result<(), &'static str> {
+    let grant = &visit.grant;
+    let private = grant.class.is_private();
+    must(
+        matches!(visit.privacy, Privacy::EndToEnd { .. }) == private,
+        "a code in a class that has none, or none in a private one",
+    )?;
+    must(visit.ask.commitment.is_some() == private, "a private visit without a commitment")?;
+    must(!private || visit.earlier.is_empty(), "a private visit with a second grant")?;
+    must(!private || (grant.recorded_by.is_empty() && grant.watched_by.is_empty()), "a private visit that somebody hears")?;
+    must(!private || grant.route == Route::Direct, "a private visit that is not end to end")?;
+    must(visit.code().is_none() || (private && visit.far_verified), "a code for an end that nobody verified")
 }
 
 // Maintenance and Call never coexist: while the box is being changed there is no call, and none begins.
@@ -160,6 +176,8 @@ fn edges(before: &Before, after: &State, effects: &[Effect]) -> Result<(), &'sta
     let opens = count(&|e| matches!(e, Effect::Gate(ToGate::Open { .. })));
     let closes = count(&|e| matches!(e, Effect::Gate(ToGate::Close { .. })));
     let joined = before.kind == Kind::Asking && after.call.kind().opens_doors();
+    let reveals = count(&|e| matches!(e, Effect::SendReveal { .. }));
+    must(reveals <= opens, "the box's half of a code is shown before, or without, the grant that it belongs to")?;
     must(opens == usize::from(joined) || (opens == 1 && closes == 1), "Open without the edge into Joining")?;
     let same_call = after.call.want().is_some_and(|want| want.call == before.call);
     let left = before.kind.holds_lease() && !(same_call && after.call.kind().holds_lease());

@@ -108,6 +108,7 @@ impl State {
                 if let Some(visit) = other.visit() {
                     self.show_visit(&mut call, visit, self.at);
                     call.renewal_late = visit.renewal_late(self.at);
+                    call.code = visit.code().map_or_else(String::new, |code| format!("{code:06}"));
                 }
             }
         }
@@ -151,6 +152,7 @@ fn blank(id: Id, contact: Id, name: &str, class: Class, media: Media) -> Call {
         network: Network::Unknown,
         price: String::new(),
         renewal_late: false,
+        code: String::new(),
     }
 }
 

@@ -148,6 +148,7 @@ table! {
         GrantParties, "parties", [Courier, Screen, Ledger, Facility], "The grant names no party, more than three, or one twice.";
         GrantDuration, "longest", [Courier, Screen, Ledger, Facility], "The grant's durations are zero or longer than entitlement, policy or key allow.";
         GrantRecording, "recording", [Courier, Screen, Ledger, Facility], "The grant says recorded or watched where the policy forbids it.";
+        GrantPrivate, "private", [Courier, Screen, Ledger, Facility], "In a private class the grant says recorded or watched, names another route than direct or more than one far party, or lacks the visitor's half of the short code.";
         GrantPrice, "price", [Courier, Screen, Ledger, Facility], "The grant's price is not the policy's.";
         GrantRoute, "route", [Courier, Screen, Ledger, Facility], "The grant's route is not offered by this release.";
         GrantRelay, "relays", [Courier, Screen, Ledger, Facility], "The grant names no relay, or one that is not in the policy.";

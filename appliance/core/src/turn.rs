@@ -2,7 +2,7 @@
 //! Never: a state change outside a table of a machine.
 //! Called by: `State::step`.
 
-use crate::call::{Call, Cause, Ending, Kind, Stage, Want};
+use crate::call::{Call, Cause, Ending, Kind, Made, Stage, Want};
 use crate::edges::What;
 use crate::effect::{Answer, Effect, Entry, ToCall};
 use crate::event::{Event, Fresh, Owner, Request, Stroke};
@@ -60,7 +60,7 @@ impl Turn<'_> {
             Event::Policy(document) => self.policy(*document),
             Event::Entitlement(document) => self.entitlement(*document),
             Event::Time(document) => self.time(document),
-            Event::Grant { grant, key, ticket } => self.grant(&grant, key, &ticket),
+            Event::Grant { grant, key, ticket, code } => self.grant(&grant, key, &ticket, code),
             Event::Deny(document) => self.deny(*document),
             Event::DenyRestored(target) => {
                 self.deny_stands(target);
@@ -118,7 +118,9 @@ impl Turn<'_> {
             }
             Event::Gate(fact) => self.gate_fact(fact),
             Event::Call { call, fact } => self.call_fact(call, fact),
-            Event::CertificateMade { call, fingerprint } => self.certificate_made(call, fingerprint),
+            Event::CertificateMade { call, fingerprint, commitment } => {
+                self.certificate_made(call, Made { certificate: fingerprint, commitment });
+            }
             Event::CertificateFailed { call } => {
                 if self.state.call.want().is_some_and(|want| want.call == call) {
                     self.cross(Cause::NotStarted, What::End(Code::Internal.into()));

@@ -139,6 +139,8 @@ pub struct Call {
     pub price: String,
     /// A beat is overdue: the visit ends when the class's grace is over.
     pub renewal_late: bool,
+    /// The short code that both screens show, six digits; empty: nothing is said to be end to end.
+    pub code: String,
 }
 
 /// The last call's end.

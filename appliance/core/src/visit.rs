@@ -15,6 +15,16 @@ pub(crate) struct Admission {
     pub rule: ClassRule,
     /// Longest time that doors may be open, milliseconds.
     pub lease_ms: u64,
+    pub privacy: Privacy,
+}
+
+/// Who could hear what passes between the two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Privacy {
+    /// What the grant says of it; no screen claims more.
+    Open,
+    /// Nobody: both ends show this number, made of what each end knows of the other (ADR 27). Nobody records, watches or renews it.
+    EndToEnd { code: u32 },
 }
 
 /// An admitted visit.
@@ -29,6 +39,7 @@ pub(crate) struct Visit {
     pub earlier: Vec<Earlier>,
     pub again: Again,
     pub rule: ClassRule,
+    pub privacy: Privacy,
     pub admitted_at: u64,
     /// When `grant` came; a word of its parties is about no earlier time.
     pub granted_at: u64,
@@ -192,7 +203,7 @@ pub(crate) enum Weighed {
 
 impl Visit {
     pub(crate) fn admit(want: Want, ask: Ask, asked_at: u64, end_key: EndKey, admission: Admission, now: u64) -> Self {
-        let Admission { grant, rule, lease_ms } = admission;
+        let Admission { grant, rule, lease_ms, privacy } = admission;
         let lets = Lets { camera: grant.media == Media::Video, microphone: true };
         Self {
             far: grant.parties.iter().map(|_| Far { side: Side::Off { since: now }, word: Word::None }).collect(),
@@ -204,6 +215,7 @@ impl Visit {
             earlier: Vec::new(),
             again: Again { asked: 0, not_before: now, pending: Pending::Nothing },
             rule,
+            privacy,
             admitted_at: now,
             granted_at: now,
             join_until: now.saturating_add(JOIN_MS),
@@ -233,7 +245,7 @@ impl Visit {
 
     /// The far side begins anew under another grant; slot and lease can only become shorter, and so can the wait for its first beat.
     pub(crate) fn take_grant(&mut self, admission: Admission, now: u64) {
-        let Admission { grant, rule, lease_ms } = admission;
+        let Admission { grant, rule, lease_ms, privacy } = admission;
         let word = self.far.iter_mut().map(|far| core::mem::replace(&mut far.word, Word::None));
         let word = word.reduce(|one, other| if matches!(one, Word::None) { other } else { one }).unwrap_or(Word::None);
         let certificates = self.grant.parties.iter().map(|party| party.certificate).collect();
@@ -249,7 +261,7 @@ impl Visit {
         self.lease_until = self.lease_until.min(now.saturating_add(lease_ms));
         (self.granted_at, self.far_verified) = (now, false);
         self.beat_count = 0;
-        (self.grant, self.rule) = (grant, rule);
+        (self.grant, self.rule, self.privacy) = (grant, rule, privacy);
     }
 
     /// Whether the question for another grant carries this nonce.
@@ -408,15 +420,23 @@ impl Visit {
         }
     }
 
-    /// When the visit ends for want of a beat.
-    pub(crate) fn beats_until(&self) -> u64 {
+    /// When the visit ends for want of a beat; a private one runs to its end without any.
+    pub(crate) fn beats_until(&self) -> Option<u64> {
         let patience_s = u64::from(self.rule.beat_every_s) + u64::from(self.rule.beat_grace_s);
-        self.beat_at.saturating_add(patience_s * 1000)
+        (self.privacy == Privacy::Open).then(|| self.beat_at.saturating_add(patience_s * 1000))
     }
 
     /// A beat is overdue by half its interval: the screen says so.
     pub(crate) fn renewal_late(&self, now: u64) -> bool {
-        now.saturating_sub(self.beat_at) > u64::from(self.rule.beat_every_s) * 1500
+        self.privacy == Privacy::Open && now.saturating_sub(self.beat_at) > u64::from(self.rule.beat_every_s) * 1500
+    }
+
+    /// What both screens show: only while the far end is the one that the grant names, by its own certificate.
+    pub(crate) fn code(&self) -> Option<u32> {
+        match self.privacy {
+            Privacy::EndToEnd { code } if self.far_verified => Some(code),
+            Privacy::EndToEnd { .. } | Privacy::Open => None,
+        }
     }
 
     pub(crate) fn may_relaunch(&self) -> bool {

@@ -89,7 +89,7 @@ fn certificate_and_process_may_come_in_either_order() {
     let call = bed.call_id();
     let first = bed.gate(GateFact::Prepared { lease: call, nonce: GATE_NONCE });
     assert!(!first.iter().any(|e| matches!(e, Effect::SendAsk(_))));
-    let second = bed.step(Event::CertificateMade { call, fingerprint: OWN });
+    let second = bed.step(Event::CertificateMade { call, fingerprint: OWN, commitment: COMMITMENT });
     let start = second.iter().position(|e| *e == Effect::StartCallChannels { call });
     let ask = second.iter().position(|e| matches!(e, Effect::SendAsk(_)));
     assert!(start < ask && start.is_some());

@@ -54,7 +54,7 @@ fn both(grant: &mut Grant, ticket: &mut TicketFacts, lease_s: u32) {
 }
 
 fn party(byte: u8) -> Party {
-    Party { name: "P".to_owned(), certificate: Bytes32([byte; 32]), statement_key: Bytes32([byte + 100; 32]) }
+    Party { name: "P".to_owned(), certificate: Bytes32([byte; 32]), statement_key: Bytes32([byte + 100; 32]), code_nonce: None }
 }
 
 fn refused_with(bed: &mut Bed, effects: &[Effect], what: &str, code: Code) {

@@ -446,7 +446,12 @@ fn of_two_parties_one_may_leave() {
     let mut bed = Bed::new();
     let ask = bed.ask();
     let (mut grant, ticket) = good_grant(&ask);
-    grant.parties.push(Party { name: "Eva".to_owned(), certificate: Bytes32([8; 32]), statement_key: Bytes32([9; 32]) });
+    grant.parties.push(Party {
+        name: "Eva".to_owned(),
+        certificate: Bytes32([8; 32]),
+        statement_key: Bytes32([9; 32]),
+        code_nonce: None,
+    });
     bed.grant_event(grant, ticket);
     bed.opened();
     bed.verified();

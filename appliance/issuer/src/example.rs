@@ -217,6 +217,7 @@ impl Example {
             gate_nonce: id(0x72),
             certificate: CERTIFICATE,
             ring: None,
+            commitment: None,
             regrant: None,
         }
     }
@@ -258,6 +259,7 @@ impl Example {
                 certificate: Bytes32([0xfa; 32]),
                 statement_key: self.visitor.public(),
             }],
+                code_nonce: None,
             route: Route::Direct,
             relays: vec![RelayCredentials {
                 url: RELAY.to_owned(),

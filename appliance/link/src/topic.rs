@@ -74,6 +74,7 @@ pub const KINDS: &[Kind] = &[
     kind("ended", Way::Up, Keep::Passing, "JSON", "the visit is over for the box"),
     STATUS,
 ];
+    kind("reveal", Way::Up, Keep::Passing, "JSON", "the box's half of a private visit's short code"),
 
 /// The kind of this name on this way.
 #[must_use]

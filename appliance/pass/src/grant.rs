@@ -36,6 +36,8 @@ pub struct Ask {
     pub gate_nonce: Id,
     /// SHA-256 of the DER of the certificate made for this visit (RFC 8122).
     pub certificate: Bytes32,
+    /// In a private class the box's half of the short code, committed to and not shown (ADR 27); null in every other class.
+    pub commitment: Option<Bytes32>,
     /// The ring that the person answered; null: the person calls.
     pub ring: Option<Id>,
     /// The live grant that the wanted one shall replace for the time that is left, because the visitor's page has another certificate;
@@ -132,6 +134,8 @@ pub struct Party {
     pub certificate: Bytes32,
     /// Ed25519 public key (RFC 8032) that signs its Statements.
     pub statement_key: Bytes32,
+    /// In a private class its half of the short code, chosen when it knew the box's commitment (ADR 27); null in every other class.
+    pub code_nonce: Option<Bytes32>,
 }
 
 impl fmt::Debug for Party {
@@ -236,7 +240,9 @@ pub const MAX_CREDENTIAL: usize = 128;
 impl Document for Ask {
     const TYP: Typ = Typ::Ask;
     fn check(&self) -> Result<(), Broken> {
-        version(self.v)
+        version(self.v)?;
+        let fits = self.commitment.is_some() == self.class.is_private();
+        need(fits, "MalformedDocument", "commitment", "a private class has one, and no other class")
     }
 }
 

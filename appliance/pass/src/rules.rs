@@ -65,7 +65,8 @@ fn by_policy(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
     may(grant.site == policy.site, "site", "the policy is for another site")?;
     let open = !grant.recorded_by.is_empty() || !grant.watched_by.is_empty();
     need(!(open && grant.class.is_private()), "PrivateClassRecorded", "recorded_by", "this class is never recorded or watched")?;
-    may(grant.class.is_supported(), "class", "this release makes calls of class family only")?;
+    private(grant)?;
+    may(grant.class.is_supported(), "class", "this release makes no calls of this class")?;
     let rule =
         policy.rule(grant.class).ok_or(Broken::new("GrantOutsidePolicy", "class", "the policy has no rule for this class"))?;
     may(grant.media <= if rule.video { Media::Video } else { Media::Voice }, "media", "the policy allows voice only")?;
@@ -81,6 +82,18 @@ fn by_policy(grant: &Grant, bounds: &Bounds<'_>) -> Result<(), Broken> {
     may(grant.price == rule.price, "price", "not the policy's price")?;
     let listed = grant.relays.iter().all(|r| policy.relays.contains(&r.url));
     may(listed, "relays", "a relay that the policy does not name")
+}
+
+/// What is private is end to end, and both screens show that it is; what is not has no half of a code.
+fn private(grant: &Grant) -> Result<(), Broken> {
+    if !grant.class.is_private() {
+        let none = grant.parties.iter().all(|party| party.code_nonce.is_none());
+        return need(none, "GrantBadParties", "parties", "half of a short code in a class that has none");
+    }
+    need(grant.route == Route::Direct, "PrivateClassRoute", "route", "a private class is end to end: on route direct only")?;
+    need(grant.parties.len() == 1, "PrivateClassParties", "parties", "a private class has one far party in this release")?;
+    let half = grant.parties.iter().all(|party| party.code_nonce.is_some());
+    need(half, "PrivateClassCode", "parties", "the far party's half of the short code is missing")
 }
 
 fn by_authority(grant: &Grant, authority: &Authority) -> Result<(), Broken> {

@@ -144,7 +144,12 @@ fn the_keys_may_sign_it() {
 #[test]
 fn far_ends_are_one_to_three_and_distinct() {
     let not = |field| Err(("GrantBadParties", field));
-    let party = |n: u8| Party { name: "Ana".into(), certificate: Bytes32([n; 32]), statement_key: Bytes32([n + 100; 32]) };
+    let party = |n: u8| Party {
+        name: "Ana".into(),
+        certificate: Bytes32([n; 32]),
+        statement_key: Bytes32([n + 100; 32]),
+        code_nonce: None,
+    };
     assert_eq!(changed(|v| v.grant.parties.clear()), not("parties"));
     assert_eq!(changed(|v| v.grant.parties = vec![party(1), party(2), party(3)]), Ok(()));
     assert_eq!(changed(|v| v.grant.parties = vec![party(1), party(2), party(3), party(4)]), not("parties"));

@@ -6,6 +6,7 @@
 //! depth, version, members, bounds, and then whom it is for.
 #![forbid(unsafe_code)]
 
+pub mod code;
 mod error;
 pub mod jws;
 pub mod keyring;

@@ -1,6 +1,8 @@
 // Owns: who this page is in one visit: a certificate, a statement key, what it counted, and the statements signed by it. Kept across a reload.
-// Never: a key that leaves the browser: both are made unextractable.
+// Never: a key that leaves the browser: both are made unextractable; one half of a code for two commitments of the box.
 // Called by: visit.js.
+
+import { half } from "/code.js";
 
 const DAY_MS = 24 * 3600 * 1000;
 
@@ -56,8 +58,21 @@ class Identity {
     Object.assign(this, { record, call, certificate, keys, totals });
   }
 
+  /** In a private visit our half of the short code, for this commitment of the box and no other: whoever learned it can offer nothing else. */
+  async bind(commitment) {
+    const bound = this.record.bound ?? { commitment, half: half() };
+    if (bound.commitment !== commitment) return undefined;
+    this.record.bound = bound;
+    await store("readwrite", s => s.put({ ...this.record, totals: this.totals })).catch(() => {});
+    return bound.half;
+  }
+
+  /** Commitment and half of a private visit; undefined in every other. */
+  bound() { return this.record.bound; }
+
   /** Keeps what was counted before it is said, so that no count is said twice. A page that may keep nothing goes on without. */
   async keep(totals) {
+    this.totals = totals;
     await store("readwrite", s => s.put({ ...this.record, totals })).catch(() => {});
   }
 

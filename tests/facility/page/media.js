@@ -68,7 +68,7 @@ function withStartRate(sdp) {
 }
 
 export class Media {
-  /** @param plan what `admitted` said. @param identity of identity.js. @param local our stream. @param on {signal, stream, changed, refused} */
+  /** @param plan what `admitted` said. @param identity of identity.js. @param local our stream. @param on {signal, stream, secure, refused, bye, trouble} */
   constructor(plan, identity, local, on) {
     Object.assign(this, { plan, identity, local, on });
     this.generation = -1;
@@ -124,7 +124,13 @@ export class Media {
       generation, kind: "candidate", mline: candidate?.sdpMLineIndex ?? 0, candidate: candidate?.candidate ?? "",
     });
     this.shown = [];
-    pc.onconnectionstatechange = () => this.pc === pc && BROKEN.includes(pc.connectionState) && this.mend(pc);
+    this.on.secure(false);
+    pc.onconnectionstatechange = () => {
+      if (this.pc !== pc) return;
+      // Connected: the certificate of the offer, which is the box's, has answered. After a cut it stands until another answers.
+      if (pc.connectionState === "connected") this.on.secure(true);
+      if (BROKEN.includes(pc.connectionState)) this.mend(pc);
+    };
     const far = new MediaStream();
     pc.ontrack = ({ track }) => {
       // Beside a track of pictures that never come the element would play no sound.

@@ -2,6 +2,7 @@
 // Never: an answer by itself: nothing leaves this device before Join or Call is pressed.
 // Called by: index.html.
 
+import { code, commitment, spoken } from "/code.js";
 import { ending, left, receipt as showReceipt, stopped } from "/ends.js";
 import { canSign, identityOf } from "/identity.js";
 import { Media, canH264, wanted } from "/media.js";
@@ -193,17 +194,20 @@ function quiet() {
 }
 
 async function joinPressed() {
-  const { call } = page.ringing;
+  const { call, commitment: bound } = page.ringing;
   $("join").disabled = true;
   quiet();
   page.joined = call;
-  await join(call);
+  await join(call, bound);
   $("join").disabled = false;
 }
 
-async function join(call) {
+async function join(call, bound) {
   const identity = await identityOf(call);
-  say({ type: "join", call, certificate: identity.fingerprint(), statement_key: await identity.statementKey() });
+  // In a private visit our half of the code goes out only now, when the box is bound to its own.
+  const half = bound ? await identity.bind(bound) : undefined;
+  if (bound && !half) return refuse("code");
+  say({ type: "join", call, certificate: identity.fingerprint(), statement_key: await identity.statementKey(), ...(half && { code_nonce: half }) });
 }
 
 function declinePressed() {
@@ -218,7 +222,10 @@ function declinePressed() {
 /** The grant is on its way to the box, or this page or its socket came back into a visit. */
 async function admitted(plan) {
   const before = page.visit;
-  if (before && before.plan.call === plan.call && before.plan.certificate === plan.certificate) return before.over || flush();
+  if (before && before.plan.call === plan.call && before.plan.certificate === plan.certificate) {
+    if (plan.half) revealed(plan);
+    return before.over || flush();
+  }
   page.ringing = page.calling = undefined;
   page.unsent = [];
   quiet();
@@ -226,6 +233,7 @@ async function admitted(plan) {
   const who = plan.recorded_by;
   write($("recorded-by"), () => t(who ? "visit.recorded" : "visit.notrecorded", { who }));
   $("hide").hidden = plan.media === "voice";
+  secure(undefined);
   // Nothing leaves yet: nobody is seen.
   $("seen").parentElement.hidden = true;
   before?.media?.drop();
@@ -235,7 +243,13 @@ async function admitted(plan) {
   clock();
   const identity = await identityOf(plan.call);
   if (page.visit !== visit || visit.over) return;
-  if (identity.fingerprint() === plan.certificate) {
+  const bound = identity.bound(), same = identity.fingerprint() === plan.certificate;
+  // A private visit is with the page that it began with: another one has no half of the code that the box would take.
+  if (plan.commitment && !(same && bound)) return refuse("again");
+  visit.bound = bound;
+  if (same && plan.half) await revealed({ call: plan.call, half: plan.half });
+  if (visit.over) return;
+  if (same) {
     notice(plan.resumed ? "visit.anew" : "visit.connecting");
     return begin(visit);
   }
@@ -247,7 +261,8 @@ async function admitted(plan) {
 
 /** Opens the media of a visit; after a reload this is where it goes on. */
 async function begin(visit) {
-  if (visit.strange || visit.media) return;
+  // What is private begins when it can be shown to be.
+  if (visit.strange || visit.media || (visit.bound && !visit.code)) return;
   const { plan, queue } = visit;
   show("visit");
   clock();
@@ -259,6 +274,7 @@ async function begin(visit) {
     stream: far => hearFar(far),
     refused: what => refuse(what),
     bye: () => leave(false),
+    secure: on => secure(on ? visit.code : undefined),
     trouble: (what, detail) => say({ type: "trouble", what, detail: detail.slice(0, 300) }),
   });
   Object.assign(visit, { media, hear: body => media.hear(body) });
@@ -267,6 +283,23 @@ async function begin(visit) {
   if (plan.resumed) media.again();
   queue.forEach(body => media.hear(body));
   watch(visit);
+}
+
+/** The box shows its half of the short code. It fits what this page knew before it showed its own, or nothing begins. */
+async function revealed({ call, half }) {
+  const visit = page.visit;
+  if (visit?.plan.call !== call || !visit.bound || visit.code || visit.over) return;
+  const { plan, bound } = visit, ofBox = plan.box_certificate;
+  if (await commitment(call, ofBox, half) !== bound.commitment) return refuse("code");
+  visit.code = await code(call, [ofBox, plan.certificate], [half, bound.half]);
+  if (page.visit === visit && !visit.over) begin(visit);
+}
+
+/** The code and the words that belong to it: only while the box's certificate answers. */
+function secure(digits) {
+  $("code").hidden = !digits;
+  $("digits").textContent = digits ? spoken(digits) : "";
+  document.body.dataset.code = digits ?? "";
 }
 
 /** Sound in an element of its own: one that has a picture to wait for plays nothing before the first. */
@@ -431,6 +464,7 @@ const heard = {
   },
   ringing(m) { if (!page.visit || page.visit.over) { page.visit = undefined; ring(m); } },
   signal(m) { if (page.visit?.plan.call === m.body.call) page.visit.hear(m.body); },
+  reveal: m => revealed(m),
   calling, "not-reached": notReached, admitted, ended, receipt, missed,
   elsewhere() {
     page.elsewhere = true;

@@ -19,7 +19,7 @@ use crate::turn::Relays;
 use crate::visit::{RingState, Rung, Visit};
 use parloir_issuer::{Site, sign};
 use parloir_link::topic::{Kind, Way, find};
-use parloir_pass::{Contact, Deny, DenyTarget, Id, SitePolicy, Time, Typ, VERSION};
+use parloir_pass::{Contact, Deny, DenyTarget, Id, Party, SitePolicy, Time, Typ, VERSION};
 use parloir_seal::keyring::{Clock, Keyring};
 use parloir_seal::{PublicKey, random, sealed};
 use serde::Deserialize;
@@ -301,6 +301,7 @@ impl Desk {
     fn time(&mut self, now: Now, body: &[u8]) -> Result<Vec<Output>, Wrong> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
+            "reveal" => self.reveal(body),
         struct Request {
             v: u32,
             nonce: Id,
@@ -395,7 +396,10 @@ impl Desk {
             Said::Trouble { what, detail } => Ok(vec![event("trouble", json!({"what": what, "detail": detail}))]),
             Said::Call {} => self.call(now, &contact),
             Said::Cancel {} => self.cancel(now, &contact, "CallerGone"),
-            Said::Join { call, certificate, statement_key } => self.join(now, &contact, &call, certificate, statement_key),
+            Said::Join { call, certificate, statement_key, code_nonce } => {
+                let name = self.site.person.contact(&contact).map(|c| c.name.clone()).ok_or("no such contact")?;
+                self.join(now, &contact, &call, Party { name, certificate, statement_key, code_nonce })
+            }
             Said::Decline { call } => self.decline(&contact, &call),
             Said::Signal { body } => self.signal_from_page(&contact, body),
             Said::Statement { jws, stats } => self.statement(&contact, &jws, &stats),

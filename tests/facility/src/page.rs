@@ -23,6 +23,9 @@ pub enum Said {
         certificate: Bytes32,
         /** Ed25519 public key that its statements will be signed by. */
         statement_key: Bytes32,
+        /** In a private class its half of the short code, made when it had the commitment of `ringing`. */
+        #[serde(default)]
+        code_nonce: Option<Bytes32>,
     },
     /// The visitor pressed Call.
     Call {},
@@ -171,6 +174,15 @@ pub enum Says {
         count: u64,
         /** The page was in it before: it asks the box for a new offer. */
         resumed: bool,
+        /** In a private class the box's half of the short code, if it is here. */
+        half: Option<Bytes32>,
+    },
+    /// The box has its grant and shows its half of the short code.
+    Reveal {
+        /** Which. */
+        call: Id,
+        /** It. */
+        half: Bytes32,
     },
     /// Signalling from the box.
     Signal {
@@ -212,6 +224,8 @@ pub struct Ringing {
     pub media: Media,
     /// Kind of visit.
     pub class: Class,
+    /// In a private class the box's commitment to its half of the short code.
+    pub commitment: Option<Bytes32>,
     /// How long, seconds of the fair clock.
     pub slot_s: u32,
     /// Who records; empty: nobody.

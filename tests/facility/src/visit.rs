@@ -3,7 +3,7 @@
 //! Called by: [`crate::desk`].
 
 use crate::page::{Receipt, Ringing};
-use parloir_pass::{Ask, Id, Party, Statement};
+use parloir_pass::{Ask, Bytes32, Id, Party, Statement};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -78,6 +78,8 @@ pub struct Admission {
     pub expires_s: i64,
     /// As the visitor gave them, whatever the grant was made to say.
     pub party: Party,
+    /// The box's half of the short code, once it showed it.
+    pub half: Option<Bytes32>,
     /// The highest statement that verified.
     pub statement: Option<Statement>,
     /// How often the picture stopped, by the statements.

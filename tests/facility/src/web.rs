@@ -87,6 +87,7 @@ pub async fn serve(listener: TcpListener, tls: RustlsConfig, office: ToOffice) -
         .route("/visit.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/visit.js"))))
         .route("/media.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/media.js"))))
         .route("/identity.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/identity.js"))))
+        .route("/code.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/code.js"))))
         .route("/ends.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/ends.js"))))
         .route("/words.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/words.js"))))
         .route("/lang/en.js", get(|| file("text/javascript; charset=utf-8", include_str!("../page/lang/en.js"))))

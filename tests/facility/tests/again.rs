@@ -135,6 +135,7 @@ fn a_second_window_gets_elsewhere_and_the_visit_goes_on() {
             call: ask.call,
             certificate: OTHER,
             statement_key: Secret::new(&OTHER_KEY).public(),
+            code_nonce: None,
         },
     });
     assert!(strange.refused().contains("not the one"));

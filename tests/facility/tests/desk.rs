@@ -9,7 +9,7 @@ use parloir_facility::tamper::Tamper;
 use parloir_issuer::{Secret, sign};
 use parloir_link::message::write_signal;
 use parloir_pass::receipt::Parcel;
-use parloir_pass::{Ask, Beat, Class, Deny, DenyTarget, Id, Media, Receipt, Time, Typ};
+use parloir_pass::{Ask, Beat, Bytes32, Class, Deny, DenyTarget, Id, Media, Receipt, Time, Typ};
 use parloir_seal::{BoxKey, Clock};
 use parloir_wire::signal::Signal;
 use serde_json::json;
@@ -52,7 +52,7 @@ fn who_may_not_is_told_why() {
     let fresh = b.ask();
     assert_eq!(deny(&mut b, &Ask { person: Id([1; 16]), ..fresh }), "NotEntitled");
     let fresh = b.ask();
-    assert_eq!(deny(&mut b, &Ask { class: Class::Lawyer, ..fresh }), "NotEntitled");
+    assert_eq!(deny(&mut b, &Ask { class: Class::Lawyer, commitment: Some(Bytes32([1; 32])), ..fresh }), "NotEntitled");
     let voice = person.contacts.iter().find(|c| c.media == Media::Voice).unwrap().id;
     let fresh = b.ask();
     assert_eq!(deny(&mut b, &Ask { contact: voice, ..fresh }), "NotEntitled", "video with a voice contact");

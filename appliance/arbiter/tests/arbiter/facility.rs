@@ -64,7 +64,12 @@ pub fn grant(site: &Site, ask: &Ask, visitor: &Visitor) -> Grant {
         class: Class::Family,
         media: ask.media,
         box_certificate: ask.certificate,
-        parties: vec![Party { name: "Ana".into(), certificate: visitor.certificate, statement_key: visitor.key.public() }],
+        parties: vec![Party {
+            name: "Ana".into(),
+            certificate: visitor.certificate,
+            statement_key: visitor.key.public(),
+            code_nonce: None,
+        }],
         route: Route::Direct,
         relays: vec![],
         direct_candidates: true,

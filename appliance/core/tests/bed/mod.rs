@@ -19,6 +19,9 @@ pub const GATE_NONCE: Id = Id([0x9a; 16]);
 pub const GRANT_KEY: Bytes32 = Bytes32([0x6b; 32]);
 pub const OWN: Bytes32 = Bytes32([0x01; 32]);
 pub const FAR: Bytes32 = Bytes32([0x02; 32]);
+pub const COMMITMENT: Bytes32 = Bytes32([0x04; 32]);
+/// What the arbiter makes of both halves of the short code.
+pub const CODE: u32 = 7_319;
 pub const RELAY: &str = "turn:192.0.2.1:3478?transport=udp";
 /// 2026-11-21T12:00:00Z.
 pub const NOON: i64 = 1_795_262_400;
@@ -279,7 +282,7 @@ impl Bed {
 
     pub fn prepare(&mut self) -> Ask {
         let call = self.call_id();
-        self.step(Event::CertificateMade { call, fingerprint: OWN });
+        self.step(Event::CertificateMade { call, fingerprint: OWN, commitment: COMMITMENT });
         let effects = self.gate(GateFact::Prepared { lease: call, nonce: GATE_NONCE });
         let ask = effects.into_iter().find_map(|e| match e {
             Effect::SendAsk(ask) => Some(*ask),
@@ -290,7 +293,7 @@ impl Bed {
 
     pub fn grant_event(&mut self, grant: Grant, ticket: TicketFacts) -> Vec<Effect> {
         (self.beats, self.admitted) = (0, self.now);
-        self.step(Event::Grant { grant: Box::new(grant), key: GRANT_KEY, ticket })
+        self.step(granted(grant, ticket))
     }
 
     /// Doors wanted open; gate has not answered.
@@ -406,6 +409,12 @@ impl Bed {
     }
 }
 
+/// As the arbiter hands it on: with a code wherever one can be made.
+pub fn granted(grant: Grant, ticket: TicketFacts) -> Event {
+    let code = grant.parties.first().and_then(|party| party.code_nonce).map(|_| CODE);
+    Event::Grant { grant: Box::new(grant), key: GRANT_KEY, ticket, code }
+}
+
 pub fn good_grant(ask: &Ask) -> (Grant, TicketFacts) {
     let grant = Grant {
         v: 1,
@@ -416,10 +425,15 @@ pub fn good_grant(ask: &Ask) -> (Grant, TicketFacts) {
         nonce: ask.nonce,
         person: PERSON,
         contact: ask.contact,
-        class: Class::Family,
+        class: ask.class,
         media: ask.media,
         box_certificate: ask.certificate,
-        parties: vec![Party { name: "Ana".to_owned(), certificate: FAR, statement_key: Bytes32([0x03; 32]) }],
+        parties: vec![Party {
+            name: "Ana".to_owned(),
+            certificate: FAR,
+            statement_key: Bytes32([0x03; 32]),
+            code_nonce: ask.commitment.map(|_| Bytes32([0x05; 32])),
+        }],
         route: Route::Direct,
         relays: vec![RelayCredentials { url: RELAY.to_owned(), user: "u".to_owned(), password: "p".to_owned() }],
         direct_candidates: false,

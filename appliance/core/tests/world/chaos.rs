@@ -41,7 +41,7 @@ impl World {
             }
             26 => Event::Time(Time { v: 1, device: DEVICE, nonce: dice.id(), unix_ms: 5 }),
             27 => Event::Unverified { typ: any(dice, &Typ::ALL) },
-            28 => Event::CertificateMade { call, fingerprint: FAR },
+            28 => Event::CertificateMade { call, fingerprint: FAR, commitment: FAR },
             29 => Event::CertificateFailed { call },
             30 => Event::Entitlement(Box::new(Entitlement { revision: dice.roll(9), ..short_entitlement() })),
             31 => Event::Policy(Box::new(SitePolicy { revision: dice.roll(7), ..policy() })),
@@ -115,7 +115,7 @@ impl World {
             7 => grant.relays.clear(),
             _ => grant.contact = dice.id(),
         }
-        Event::Grant { grant: Box::new(grant), key: GRANT_KEY, ticket }
+        granted(grant, ticket)
     }
 
     pub fn deny(&mut self, dice: &mut Dice) -> Event {

@@ -275,7 +275,7 @@ impl World {
 
     pub fn while_asking(&mut self, dice: &mut Dice) -> Event {
         if let Some(call) = self.certificate.take() {
-            return Event::CertificateMade { call, fingerprint: OWN };
+            return Event::CertificateMade { call, fingerprint: OWN, commitment: COMMITMENT };
         }
         if let Some(lease) = self.prepared.take() {
             return Event::Gate(GateFact::Prepared { lease, nonce: dice.id() });
@@ -344,7 +344,7 @@ impl World {
         if dice.one_in(2) {
             grant.parties[0].certificate = Bytes32([dice.roll(250) as u8 + 4; 32]);
         }
-        Event::Grant { grant: Box::new(grant), key: GRANT_KEY, ticket }
+        granted(grant, ticket)
     }
 
     pub fn statement(&mut self, dice: &mut Dice, decoding: bool, last: bool) -> Event {
@@ -381,7 +381,7 @@ pub fn good_answer(ask: &Ask, dice: &mut Dice) -> Event {
     grant.slot_s = any(dice, &[5, 20, 60, 600]);
     grant.lease_s = grant.slot_s + any(dice, &[0, 10, 300]);
     ticket.longest_run_s = grant.lease_s;
-    Event::Grant { grant: Box::new(grant), key: GRANT_KEY, ticket }
+    granted(grant, ticket)
 }
 
 pub fn denial(target: DenyTarget, code: &str) -> Deny {

@@ -57,6 +57,8 @@ export default {
   "visit.seen": "You are seen",
   "visit.unseen": "You are not seen",
   "visit.sound": "Turn the sound on",
+  "visit.private": "End to end",
+  "visit.compare": "Read this number aloud. {person} must see the same one. If not, end the visit.",
   "visit.end": "End visit",
 
   "ended.says": "Your visit has ended",
@@ -128,6 +130,8 @@ export default {
 
   "refused.title": "The visit could not start",
   "refused.box-certificate": "The other side is not the device that was announced. To keep you safe, nothing was sent.",
+  "refused.code": "The other side could not show that this visit is private. Nothing was sent. Please call again.",
+  "refused.again": "A private visit ends when its page is opened anew. Please wait for another call.",
   "elsewhere.title": "This visit is open in another window",
   "elsewhere.says": "Go on there, and close this one.",
   "elsewhere.here": "Go on here"

@@ -57,6 +57,8 @@ export default {
   "visit.seen": "On vous voit",
   "visit.unseen": "On ne vous voit pas",
   "visit.sound": "Mettre le son",
+  "visit.private": "De bout en bout",
+  "visit.compare": "Lisez ce nombre à voix haute. {person} doit voir le même. Sinon, finissez la visite.",
   "visit.end": "Finir la visite",
 
   "ended.says": "Votre visite est finie",
@@ -128,6 +130,8 @@ export default {
 
   "refused.title": "La visite n'a pas pu commencer",
   "refused.box-certificate": "L'autre côté n'est pas l'appareil qui était annoncé. Pour votre sécurité, rien n'a été envoyé.",
+  "refused.code": "L'autre côté n'a pas pu montrer que cette visite est privée. Rien n'a été envoyé. Rappelez, s'il vous plaît.",
+  "refused.again": "Une visite privée prend fin quand sa page est rouverte. Attendez un autre appel.",
   "elsewhere.title": "Cette visite est ouverte dans une autre fenêtre",
   "elsewhere.says": "Continuez là-bas, et fermez celle-ci.",
   "elsewhere.here": "Continuer ici"

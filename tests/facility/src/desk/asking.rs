@@ -91,6 +91,7 @@ impl Desk {
             contact: contact.name.clone(),
             media: ask.media,
             class: ask.class,
+            commitment: ask.commitment,
             slot_s: rule.longest_s.min(left),
             recorded_by: String::new(),
             watched_by: String::new(),

@@ -9,8 +9,9 @@ use crate::visit::{Admission, Anew, Signals, Stage, Visit};
 use parloir_issuer::sign;
 use parloir_pass::receipt::MAX_REGRANTS;
 use parloir_pass::{Ask, Bytes32, DenyTarget, Grant, Id, Party, Route, Typ, VERSION};
-use parloir_seal::{PublicKey, random};
+use parloir_seal::{PublicKey, code, random};
 use parloir_wire::ticket::{Kind as TicketKind, Ticket};
+use serde::Deserialize;
 use serde_json::json;
 
 /// How long the box has to ask again before it is told once more, ms. It takes no two within five seconds.
@@ -19,17 +20,13 @@ const HINT_MS: u64 = 7000;
 const MAX_HINTS: u32 = 8;
 
 impl Desk {
-    pub(super) fn join(
-        &mut self,
-        now: Now,
-        contact: &Id,
-        call: &Id,
-        certificate: Bytes32,
-        key: Bytes32,
-    ) -> Result<Vec<Output>, Wrong> {
-        PublicKey::new(&key)?;
+    pub(super) fn join(&mut self, now: Now, contact: &Id, call: &Id, party: Party) -> Result<Vec<Output>, Wrong> {
+        PublicKey::new(&party.statement_key)?;
+        let certificate = party.certificate;
         let visit = self.visit_of(contact, call)?;
-        let party = Party { name: visit.ringing.contact.clone(), certificate, statement_key: key };
+        if visit.ask.class.is_private() != party.code_nonce.is_some() {
+            return Err("a page without half of a code in a private visit, or with one in another".into());
+        }
         match &visit.stage {
             Stage::Calling { until_ms } if now.mono_ms < *until_ms => {}
             Stage::Admitted { admission, .. } if admission.party != party => return self.join_anew(now, contact, call, party),
@@ -61,6 +58,10 @@ impl Desk {
     /// The one window of the visit has another certificate than the grant names: the box is told, and asks if it wants to.
     fn join_anew(&mut self, now: Now, contact: &Id, call: &Id, party: Party) -> Result<Vec<Output>, Wrong> {
         let visit = self.visit_of(contact, call)?;
+        // The box has shown its half of the code: a second page could choose its own to fit.
+        if visit.ask.class.is_private() {
+            return Err("a second page in a private visit".into());
+        }
         let none = visit.earlier.len() >= MAX_REGRANTS || visit.left(now.mono_ms).is_none();
         let Stage::Admitted { anew, .. } = &mut visit.stage else { return Err("joined anew outside of a visit".into()) };
         if none {
@@ -135,6 +136,30 @@ impl Desk {
         Ok(out)
     }
 
+    /// The box shows its half of the short code: it has the page's. The page checks it against the commitment by itself.
+    pub(super) fn reveal(&mut self, body: &[u8]) -> Result<Vec<Output>, Wrong> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Reveal {
+            v: u32,
+            call: Id,
+            half: Bytes32,
+        }
+        let Reveal { v, call, half } = serde_json::from_slice(body)?;
+        let visit = self.visits.iter_mut().find(|visit| visit.ask.call == call).ok_or("half of a code of no visit")?;
+        let fits = code::commitment(&call, &visit.ask.certificate, &half);
+        if v != VERSION || visit.ask.commitment != Some(fits) {
+            return Err("half of a code that nobody committed to".into());
+        }
+        let contact = visit.ask.contact;
+        let Stage::Admitted { admission, .. } = &mut visit.stage else { return Err("half of a code outside of a visit".into()) };
+        admission.half = Some(half);
+        self.changed = true;
+        let mut out = self.to_page(&contact, [Says::Reveal { call, half }]);
+        out.push(event("reveal", json!({"call": call})));
+        Ok(out)
+    }
+
     /// What the page of an admission is told.
     pub(super) fn told(&self, visit: &Visit, admission: &Admission, resumed: bool) -> Says {
         let ice_servers = self.settings.relays.credentials(&format!("page-{}", visit.ask.call), admission.expires_s);
@@ -146,6 +171,7 @@ impl Desk {
             certificate: admission.party.certificate,
             count: admission.statement.map_or(0, |s| s.count),
             resumed,
+            half: admission.half,
         }
     }
 
@@ -201,6 +227,7 @@ fn admission(now: Now, grant: Id, party: Party, (slot_s, lease_s): (u32, u32)) -
         beats: 0,
         expires_s: now.unix_ms / 1000 + i64::from(lease_s),
         party,
+        half: None,
         statement: None,
         pauses: 0,
         signals: Signals::default(),

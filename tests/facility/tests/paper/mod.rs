@@ -59,6 +59,7 @@ pub struct Out {
     pub says: Vec<(u64, Says)>,
     pub dropped: Vec<u64>,
     pub events: Vec<Value>,
+    pub files: Vec<Vec<u8>>,
 }
 
 impl Out {
@@ -134,6 +135,7 @@ impl Bench {
             regrant: None,
         }
     }
+            commitment: None,
     pub fn sealed(&self, typ: Typ, plain: &[u8]) -> Vec<u8> {
         sealed::seal(typ, &self.site().device, &self.keyring().facility_seal(), plain).unwrap()
     }
@@ -143,7 +145,7 @@ impl Bench {
     }
     pub fn join(&mut self, ask: &Ask) -> Out {
         let statement_key = Secret::new(&VISITOR).public();
-        self.from_page(0, Said::Join { call: ask.call, certificate: PAGE, statement_key })
+        self.from_page(0, Said::Join { call: ask.call, certificate: PAGE, statement_key, code_nonce: ask.commitment })
     }
     /// The facility dies, and comes back after `away_ms` on a machine whose monotonic clock began anew.
     pub fn restart(&mut self, away_ms: u64) {
@@ -153,7 +155,10 @@ impl Bench {
     }
     /// Another certificate and key, from the first contact's page.
     pub fn join_as(&mut self, ask: &Ask, certificate: Bytes32, key: &[u8; 32]) -> Out {
-        self.from_page(0, Said::Join { call: ask.call, certificate, statement_key: Secret::new(key).public() })
+        self.from_page(
+            0,
+            Said::Join { call: ask.call, certificate, statement_key: Secret::new(key).public(), code_nonce: ask.commitment },
+        )
     }
     /// A statement of the first contact's page, by that key.
     pub fn state(&mut self, statement: &Statement, key: &[u8; 32]) -> Out {

@@ -206,6 +206,7 @@ impl World {
             nonce: random::id().unwrap(),
             gate_nonce: random::id().unwrap(),
             certificate,
+            commitment: None,
             ring: None,
             regrant: None,
         }

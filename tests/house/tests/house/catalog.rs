@@ -74,7 +74,13 @@ const SAID: &[(&str, &str)] = &[
     ("OpenKey", "A secret file of the box can be read by others; provision the box again."),
     ("Pipeline", "The media pipeline failed; the visit is held and tried again. If it repeats, look at camera and sound."),
     ("Plan", "The media process was given a plan outside its bounds; look at the board's picture and the policy's relays."),
+    (
+        "PrivateClassCode",
+        "A grant of a private class lacks the visitor's half of the short code; look at the facility's and the page's release.",
+    ),
+    ("PrivateClassParties", "A grant of a private class names more than one far party; this release makes such calls with one."),
     ("PrivateClassRecorded", "The policy records or watches a class that is private; correct the policy."),
+    ("PrivateClassRoute", "A grant of a private class names another route than direct; only that one is end to end."),
     ("ReceiptDoesNotHold", "A receipt counts more than its statements say; report it."),
     (
         "RecordingWithoutRoute",
