@@ -228,7 +228,8 @@ impl Turn<'_> {
             CallFact::Ready => {}
             CallFact::FarVerified { fingerprint } => {
                 if visit.knows_far(fingerprint) {
-                    visit.far_verified = true;
+                    // Before gate has opened its doors it has no plan, so it can have met nobody.
+                    visit.far_verified |= matches!(visit.process, Process::Runs { .. });
                 } else if !visit.knew_far(fingerprint) {
                     self.end(Cause::FarForeign, EndReason::FarCertificate);
                 }

@@ -106,6 +106,23 @@ fn a_page_that_starts_anew_without_end_is_offered_to_eight_times() {
     assert_eq!((plans(&bed.fact(CallFact::FarAgain)), bed.state.call_kind()), (vec![(2, FAR)], Kind::Joining));
 }
 
+/// How it was broken: a call process that lies says, between the grant and gate's `Opened`, that it has verified the far end and decodes it;
+/// with the visitor's word the visit was live, and the clock ran, before any door was open. Found by the exploration.
+#[test]
+fn nothing_is_verified_before_the_doors_are_open() {
+    let mut bed = Bed::new();
+    bed.granted();
+    bed.verified();
+    bed.own(true);
+    bed.far(true);
+    assert_eq!(bed.state.call_kind(), Kind::Joining);
+    bed.opened();
+    assert_eq!(bed.state.call_kind(), Kind::Joining);
+    bed.verified();
+    bed.own(true);
+    assert_eq!(bed.state.call_kind(), Kind::Live);
+}
+
 #[test]
 fn nothing_counts_before_the_far_end_is_verified() {
     let mut bed = Bed::new();

@@ -249,7 +249,9 @@ impl Visit {
             *heard = now;
         }
         match fact {
-            CallFact::FarVerified { fingerprint } if self.certificates.contains(fingerprint) => self.verified = true,
+            CallFact::FarVerified { fingerprint } if self.certificates.contains(fingerprint) => {
+                self.verified |= matches!(self.process, Process::Runs(_));
+            }
             CallFact::Decoding { on: true, at_ms } if self.own_on.is_none() && self.verified => {
                 let far = self.far(now).last().map_or(self.admitted, |(from, to)| if *to == FOREVER { *from } else { *to });
                 self.own_on = Some((*at_ms).clamp(self.admitted, now).max(far).max(self.own.last().map_or(0, |(_, to)| *to)));
