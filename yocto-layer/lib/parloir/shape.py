@@ -8,11 +8,11 @@ import os
 import re
 import stat
 
-# Programs that start others or let somebody in, the tools of packages, and what greets who logs in. Postinstall scripts ran on the build
-# machine; on the box nothing needs them.
+# Programs that start others or let somebody in, the tools of packages and fonts, and what greets who logs in. Postinstall scripts ran on the
+# build machine; on the box nothing needs them.
 TAKEN_AWAY = re.compile(
     r"(usr/)?s?bin/(sh|ash|bash|dash|busybox.*|opkg.*|agetty|getty|login|sulogin|su|passwd|chsh|chfn|newgrp|env|run-postinsts|update-alternatives)"
-    r"|(usr/)?lib/systemd/systemd-sulogin-shell"
+    r"|(usr/)?lib/systemd/systemd-sulogin-shell|(usr/)?(bin|libexec)/fc-[a-z]+"
     r"|(root|home)/.*|etc/(skel/.*|profile.*|shells|issue.*|motd|busybox.*|update-rc\.d.*|init\.d/.*|rc.\.d/.*)"
 )
 
