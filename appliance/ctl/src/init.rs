@@ -45,6 +45,9 @@ pub struct Args {
     /// Longest visit, seconds.
     #[arg(long, value_name = "S", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..=14100))]
     longest: u32,
+    /// Put a lawyer of this name first among the contacts, and class lawyer into the keys and the policy.
+    #[arg(long, value_name = "NAME")]
+    lawyer: Option<String>,
     /// For tests: name a second grant key in the Authority (site/grant-old.key), whose date is over.
     #[arg(long)]
     expired_key: bool,
@@ -71,6 +74,7 @@ pub fn run(args: &Args) -> Result<(), Fault> {
         now: args.now.unwrap_or_else(clock),
         zone_minutes: args.zone_minutes,
         family: Family { longest_s: args.longest, beat_every_s: args.beat_every, beat_grace_s: args.beat_grace },
+        lawyer: args.lawyer.clone(),
         expired_key: args.expired_key,
         roots: args.roots.clone(),
     };

@@ -216,8 +216,8 @@ impl Example {
             nonce: id(0x71),
             gate_nonce: id(0x72),
             certificate: CERTIFICATE,
-            ring: None,
             commitment: None,
+            ring: None,
             regrant: None,
         }
     }
@@ -258,8 +258,8 @@ impl Example {
                 name: "Ana".to_owned(),
                 certificate: Bytes32([0xfa; 32]),
                 statement_key: self.visitor.public(),
-            }],
                 code_nonce: None,
+            }],
             route: Route::Direct,
             relays: vec![RelayCredentials {
                 url: RELAY.to_owned(),

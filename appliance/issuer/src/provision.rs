@@ -40,6 +40,8 @@ pub struct Options {
     pub zone_minutes: i32,
     /// Figures of class family in the policy.
     pub family: Family,
+    /// A lawyer among the contacts, first of all, by this name: keys and policy know the class then.
+    pub lawyer: Option<String>,
     /// For tests: the Authority names a second grant key too (`site/grant-old.key`), whose date is over.
     pub expired_key: bool,
     /// Where root secrets are that an image already trusts (`0.key`, `1.key`, `2.key`); new ones if `None`.
@@ -139,7 +141,7 @@ fn write_site(
     let mut keys = Vec::new();
     let mut key = |role: Role, file: &str, life_s: i64| -> Result<Secret, Fault> {
         let secret = new_secret(&at.join(file))?;
-        let (classes, longest_s) = if role.is_bounded() { (vec![Class::Family], LONGEST_S) } else { (vec![], 0) };
+        let (classes, longest_s) = if role.is_bounded() { (classes(options), LONGEST_S) } else { (vec![], 0) };
         keys.push(AuthorityKey { role, key: secret.public(), classes, longest_s, not_after: options.now + life_s });
         Ok(secret)
     };
@@ -164,11 +166,15 @@ fn write_site(
     files::write_json(&at.join("entitlement.json"), person)
 }
 
-/// The policy of a new site: class family, free, nobody records or watches.
+fn classes(options: &Options) -> Vec<Class> {
+    std::iter::once(Class::Family).chain(options.lawyer.is_some().then_some(Class::Lawyer)).collect()
+}
+
+/// The policy of a new site: class family, and lawyer where there is one, free, nobody records or watches.
 fn policy(site: Id, options: &Options) -> SitePolicy {
     let Family { longest_s, beat_every_s, beat_grace_s } = options.family;
-    let family = ClassRule {
-        class: Class::Family,
+    let rule = |class| ClassRule {
+        class,
         longest_s,
         beat_every_s,
         beat_grace_s,
@@ -186,7 +192,7 @@ fn policy(site: Id, options: &Options) -> SitePolicy {
         site_name: "Demo site".to_owned(),
         zone_minutes: options.zone_minutes,
         sign_in: false,
-        classes: vec![family],
+        classes: classes(options).into_iter().map(rule).collect(),
         relays: options.relays.clone(),
         languages: ["en", "fr", "pt"].map(str::to_owned).to_vec(),
     }
@@ -199,22 +205,17 @@ fn person(site: Id, device: Id, options: &Options) -> Result<Entitlement, Fault>
     let all_day: Vec<_> = (0..14).map(|d| Window { from: midnight + d * DAY_S, to: midnight + (d + 1) * DAY_S }).collect();
     let tomorrow = midnight + DAY_S;
     let evening = vec![Window { from: tomorrow + 19 * 3600, to: tomorrow + 21 * 3600 }];
-    let contact = |name: &str, media, windows| -> Result<Contact, Fault> {
-        Ok(Contact {
-            id: random::id()?,
-            name: name.to_owned(),
-            class: Class::Family,
-            media,
-            outgoing: true,
-            incoming: true,
-            windows,
-        })
+    let contact = |name: &str, class, media, windows| -> Result<Contact, Fault> {
+        Ok(Contact { id: random::id()?, name: name.to_owned(), class, media, outgoing: true, incoming: true, windows })
     };
-    let contacts = vec![
-        contact("Ana", Media::Video, all_day.clone())?,
-        contact("Mother", Media::Voice, all_day)?,
-        contact("Rui", Media::Video, evening)?,
+    let mut contacts = vec![
+        contact("Ana", Class::Family, Media::Video, all_day.clone())?,
+        contact("Mother", Class::Family, Media::Voice, all_day.clone())?,
+        contact("Rui", Class::Family, Media::Video, evening)?,
     ];
+    if let Some(name) = &options.lawyer {
+        contacts.insert(0, contact(name, Class::Lawyer, Media::Video, all_day)?);
+    }
     let quarter = (options.now.div_euclid(900) + 1) * 900;
     Ok(Entitlement {
         v: VERSION,

@@ -67,6 +67,7 @@ pub const KINDS: &[Kind] = &[
     kind("statement", Way::Down, Keep::Passing, "JWS", "the visitor's word about the visit"),
     kind("signal", Way::Down, Keep::Passing, "JSON", "signalling from the far side"),
     kind("ask", Way::Up, Keep::Passing, "sealed JWS", "a person asks for a visit"),
+    kind("reveal", Way::Up, Keep::Passing, "JSON", "the box's half of a private visit's short code"),
     kind("ring", Way::Up, Keep::Passing, "JSON", "what became of a ring: it rings, was answered, is over"),
     kind("receipt", Way::Up, Keep::Passing, "sealed JSON", "both sides' word after a visit"),
     kind("time-request", Way::Up, Keep::Passing, "JSON", "asks for a time statement"),
@@ -74,7 +75,6 @@ pub const KINDS: &[Kind] = &[
     kind("ended", Way::Up, Keep::Passing, "JSON", "the visit is over for the box"),
     STATUS,
 ];
-    kind("reveal", Way::Up, Keep::Passing, "JSON", "the box's half of a private visit's short code"),
 
 /// The kind of this name on this way.
 #[must_use]

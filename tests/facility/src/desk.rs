@@ -288,6 +288,7 @@ impl Desk {
             "ring" => self.ring_said(now, body),
             "time-request" => self.time(now, body),
             "signal" => self.signal_from_box(body),
+            "reveal" => self.reveal(body),
             "ended" => self.ended(body),
             "receipt" => self.receipt(body),
             "status" => {
@@ -301,7 +302,6 @@ impl Desk {
     fn time(&mut self, now: Now, body: &[u8]) -> Result<Vec<Output>, Wrong> {
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
-            "reveal" => self.reveal(body),
         struct Request {
             v: u32,
             nonce: Id,

@@ -40,9 +40,19 @@ pub fn settings(tamper: Option<Tamper>) -> Settings {
 }
 
 pub fn bench(name: &str, tamper: Option<Tamper>) -> Bench {
+    bench_of(name, tamper, None)
+}
+
+/// With a lawyer as the first contact.
+pub fn lawyers(name: &str) -> Bench {
+    bench_of(name, None, Some("Lawyer Silva".to_owned()))
+}
+
+fn bench_of(name: &str, tamper: Option<Tamper>, lawyer: Option<String>) -> Bench {
     let dir = std::env::temp_dir().join(format!("parloir-desk-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&dir);
-    let options = Options { relays: vec![RELAY.to_owned()], now: NOON_S, expired_key: true, ..Options::default() };
+    let relays = vec![RELAY.to_owned()];
+    let options = Options { relays, now: NOON_S, expired_key: true, lawyer, ..Options::default() };
     let site = provision(&dir, &options).unwrap();
     let now = Now { mono_ms: 1_000_000_000, unix_ms: NOON_S * 1000 };
     let desk = Desk::new(site, settings(tamper), now, None).unwrap();
@@ -126,16 +136,16 @@ impl Bench {
             call: random::id().unwrap(),
             person: site.person.person,
             contact: site.person.contacts[0].id,
-            class: Class::Family,
+            class: site.person.contacts[0].class,
             media: Media::Video,
             nonce: random::id().unwrap(),
             gate_nonce: random::id().unwrap(),
             certificate: Bytes32([0xb0; 32]),
+            commitment: None,
             ring: None,
             regrant: None,
         }
     }
-            commitment: None,
     pub fn sealed(&self, typ: Typ, plain: &[u8]) -> Vec<u8> {
         sealed::seal(typ, &self.site().device, &self.keyring().facility_seal(), plain).unwrap()
     }
