@@ -31,7 +31,8 @@ impl Meter {
         let seconds = self.start.elapsed().as_secs_f64();
         let mut by_user: BTreeMap<String, (f64, f64, u32)> = BTreeMap::new();
         for (pid, user) in owned(&self.users) {
-            let cores = (cpu_seconds(pid) - self.before.get(&pid).copied().unwrap_or(0.0)) / seconds;
+            // One that ends between the two looks of this line reads as zero.
+            let cores = (cpu_seconds(pid) - self.before.get(&pid).copied().unwrap_or(0.0)).max(0.0) / seconds;
             let sum = by_user.entry(user).or_default();
             *sum = (sum.0 + cores, sum.1 + pss_mib(pid), sum.2 + 1);
         }
