@@ -12,6 +12,7 @@ pub mod guest;
 pub mod hop;
 pub mod kiosk;
 pub mod lines;
+pub mod moments;
 pub mod network;
 pub mod outside;
 pub mod parts;

@@ -12,7 +12,7 @@ use parloir_bench::guest::{self, Guest};
 use parloir_bench::play::Halt;
 use parloir_bench::resume::How;
 use parloir_bench::stage::{Wanted, cache, clips};
-use parloir_bench::{demo, faults, kiosk, remote, restarts, resume, rogue, walls};
+use parloir_bench::{demo, faults, kiosk, moments, remote, restarts, resume, rogue, walls};
 
 /// Parloir's bench: a whole box and its facility on this machine.
 #[derive(Parser)]
@@ -62,6 +62,11 @@ enum What {
     /// A stranger on the bus (the faults start this).
     #[command(hide = true)]
     FaultRogue,
+    /// Arbiter, gate and link struck at random moments of a visit.
+    Moments(moments::Arguments),
+    /// As moments, within the namespaces.
+    #[command(hide = true)]
+    InsideMoments(moments::Arguments),
     /// Presses keys of the remote, one after the other.
     Remote(Remote),
 }
@@ -171,6 +176,11 @@ fn main() -> ExitCode {
         What::Faults(faults) => outside(&faults.place(), "inside-faults"),
         What::InsideFaults(faults) => inside_faults(&faults),
         What::FaultRogue => tried(faults::rogue::try_everything()),
+        What::Moments(moments) => outside(&moments.place(), "inside-moments"),
+        What::InsideMoments(arguments) => {
+            let wanted = wanted(&arguments.tree, &arguments.place(), true);
+            judged(wanted.map_err(Halt::from).and_then(|wanted| moments::run(&arguments, &wanted)))
+        }
         What::Remote(remote) => press(&remote),
     }
 }

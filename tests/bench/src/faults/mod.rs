@@ -152,20 +152,25 @@ fn case_of_row(row: &Row) -> Case {
     Case { name: row.name.to_owned(), on: row.on, course: Course::Row(row.course), expect: row.expect }
 }
 
-/// Moments within a state, from a seed (xorshift64*), so that a run can be played again.
-struct Moments(u64);
+/// Numbers from a seed, so that a run can be played again.
+pub(crate) struct Moments(pub(crate) u64);
 
 impl Moments {
+    /// A moment within a state.
     fn next(&mut self) -> Duration {
+        Duration::from_millis(200 + self.below(2_000))
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         // A seed of zero would stay zero.
         self.0 = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d).wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.0 ^ (self.0 >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32;
-        Duration::from_millis(200 + mixed % 2_000)
+        ((self.0 ^ (self.0 >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 32) % end
     }
 }
 
 /// What a rig is started with: short beats and a visitor who is soon absent, so that nobody waits.
-fn furnished(wanted: &Wanted, number: usize) -> Wanted {
+pub(crate) fn furnished(wanted: &Wanted, number: usize) -> Wanted {
     let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let (every, grace, absent) = (BEAT_EVERY_S.to_string(), BEAT_GRACE_S.to_string(), ABSENT_S.to_string());
     Wanted {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::cells::{Blow, Cell, Process, State};
 use super::rows;
 use super::verdict::{Door, Expect, Observed, Paper, SHUT_LIMIT_MS};
+use crate::moments;
 
 /// A row that was played.
 pub struct Played {
@@ -152,6 +153,11 @@ pub fn page() -> String {
             let _ = writeln!(text, "- {}, {}: {}", cell.state.name(), cell.process.name(), words_of(expect));
         }
     }
+    let _ = write!(
+        text,
+        "\n## At random moments\n\nA few in `scripts/test judge`, 200 with a browser in `scripts/soak judge`. {}",
+        moments::record::RULES
+    );
     text
 }
 
