@@ -291,7 +291,9 @@ impl Arbiter {
                 tracing::warn!(code = code.name(), rule = code.rule(), left_out, "refused");
             }
             Entry::Admitted { .. } => tracing::info!(admitted = 1, at_ns = now_ns, "admitted"),
-            Entry::Ended { reason, seconds_counted, .. } => tracing::info!(reason = reason.name(), seconds_counted, "ended"),
+            Entry::Ended { reason, seconds_counted, .. } => {
+                tracing::info!(reason = reason.name(), seconds_counted, at_ns = now_ns, "ended");
+            }
             Entry::MaintenanceBegan { stage, version } => tracing::info!(stage = stage.word(), %version, "maintenance began"),
             Entry::MaintenanceOver { why } => tracing::info!(why, "maintenance is over"),
             Entry::Update { word, version } => tracing::info!(update = word.name(), %version, "update"),

@@ -156,18 +156,18 @@ fn table(wanted: &Comparison, ours: &Side, kiosk: &Side, floor: (f64, f64)) -> S
     text
 }
 
-/// Puts the table into the page between its two marks, and leaves the words around it alone.
+/// Puts what `scripts/bench NAME` measured into the page between its two marks, and leaves the words around it alone.
 ///
 /// # Errors
 /// The page has no marks, or cannot be written.
-pub fn insert(page: &Path, table: &str) -> io::Result<()> {
-    const FROM: &str = "<!-- printed by scripts/bench visit: from here -->";
+pub fn insert(page: &Path, name: &str, table: &str) -> io::Result<()> {
     const TO: &str = "<!-- to here -->";
+    let from = format!("<!-- printed by scripts/bench {name}: from here -->");
     let text = fs::read_to_string(page)?;
-    let parts = text.split_once(FROM).and_then(|(before, rest)| Some((before, rest.split_once(TO)?.1)));
+    let parts = text.split_once(&from).and_then(|(before, rest)| Some((before, rest.split_once(TO)?.1)));
     let (before, after) =
-        parts.ok_or_else(|| io::Error::other(format!("{} has lost its marks {FROM} and {TO}", page.display())))?;
-    fs::write(page, format!("{before}{FROM}\n\n{table}\n{TO}{after}"))
+        parts.ok_or_else(|| io::Error::other(format!("{} has lost its marks {from} and {TO}", page.display())))?;
+    fs::write(page, format!("{before}{from}\n\n{}\n\n{TO}{after}", table.trim_end()))
 }
 
 #[cfg(test)]
@@ -177,13 +177,15 @@ mod tests {
     #[test]
     fn the_table_replaces_only_what_stands_between_the_marks() {
         let page = std::env::temp_dir().join(format!("parloir-compare-{}", std::process::id()));
-        let marks = "a\n<!-- printed by scripts/bench visit: from here -->\nold\n<!-- to here -->\nb\n";
-        fs::write(&page, marks).expect("temp file");
-        insert(&page, "| new |").expect("inserted");
+        let place = |name: &str, words: &str| {
+            format!("<!-- printed by scripts/bench {name}: from here -->\n\n{words}\n\n<!-- to here -->\n")
+        };
+        fs::write(&page, format!("a\n{}b\n{}c\n", place("visit", "one"), place("revoke", "two"))).expect("temp file");
+        insert(&page, "revoke", "| new |\n").expect("inserted");
         let text = fs::read_to_string(&page).expect("readable");
-        assert!(text.starts_with("a\n") && text.ends_with("b\n") && text.contains("| new |") && !text.contains("old"), "{text}");
+        assert_eq!(text, format!("a\n{}b\n{}c\n", place("visit", "one"), place("revoke", "| new |")));
         fs::write(&page, "no marks").expect("temp file");
-        assert!(insert(&page, "x").is_err());
+        assert!(insert(&page, "visit", "x").is_err());
         fs::remove_file(page).expect("clean up");
     }
 

@@ -21,6 +21,7 @@ pub mod remote;
 pub mod report;
 pub mod restarts;
 pub mod resume;
+pub mod revoke;
 pub mod rogue;
 pub mod roles;
 pub mod spans;

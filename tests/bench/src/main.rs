@@ -12,7 +12,7 @@ use parloir_bench::guest::{self, Guest};
 use parloir_bench::play::Halt;
 use parloir_bench::resume::How;
 use parloir_bench::stage::{Wanted, cache, clips};
-use parloir_bench::{demo, faults, kiosk, moments, remote, restarts, resume, rogue, walls};
+use parloir_bench::{demo, faults, kiosk, moments, remote, restarts, resume, revoke, rogue, walls};
 
 /// Parloir's bench: a whole box and its facility on this machine.
 #[derive(Parser)]
@@ -67,6 +67,17 @@ enum What {
     /// As moments, within the namespaces.
     #[command(hide = true)]
     InsideMoments(moments::Arguments),
+    /// How long a revocation takes, and what a lease costs on the bus.
+    Revoke(revoke::Arguments),
+    /// As revoke, within the namespaces.
+    #[command(hide = true)]
+    InsideRevoke(revoke::Arguments),
+    /// Times leases beside the bare bus, as the updater's user (revoke starts this).
+    #[command(hide = true)]
+    Trips {
+        /// How many of each.
+        count: usize,
+    },
     /// Presses keys of the remote, one after the other.
     Remote(Remote),
 }
@@ -181,6 +192,12 @@ fn main() -> ExitCode {
             let wanted = wanted(&arguments.tree, &arguments.place(), true);
             judged(wanted.map_err(Halt::from).and_then(|wanted| moments::run(&arguments, &wanted)))
         }
+        What::Revoke(revoke) => outside(&revoke.place(), "inside-revoke"),
+        What::InsideRevoke(arguments) => {
+            let wanted = wanted(&arguments.tree, &arguments.place(), true);
+            judged(wanted.map_err(Halt::from).and_then(|wanted| revoke::run(&arguments, &wanted)))
+        }
+        What::Trips { count } => tried(revoke::trips(count)),
         What::Remote(remote) => press(&remote),
     }
 }
@@ -284,7 +301,7 @@ fn compared(wanted: &Compare) -> ExitCode {
         if let Some(path) = &wanted.json {
             std::fs::write(path, serde_json::to_string_pretty(&figures)? + "\n")?;
         }
-        wanted.page.as_ref().map_or(Ok(()), |page| compare::insert(page, &table))
+        wanted.page.as_ref().map_or(Ok(()), |page| compare::insert(page, "visit", &table))
     });
     done.map_or_else(|why| fail(&why.to_string()), |()| ExitCode::SUCCESS)
 }

@@ -74,6 +74,10 @@ pub struct Trail {
     pub page_frames: Vec<(Instant, u64)>,
     /// What a rogue printed.
     pub rogue: Vec<Value>,
+    /// What a program that timed the bus printed.
+    pub trips: Option<Value>,
+    /// When the arbiter decided that a visit ends, `CLOCK_BOOTTIME` ns, by its own word.
+    pub decided: Vec<i64>,
     /// Where things stand.
     pub stands: Stands,
 }
@@ -120,6 +124,7 @@ impl Trail {
             "facility" => self.facility(line),
             "visitor" => self.page(line),
             "rogue" => self.rogue.extend(line.json()),
+            "trips" => self.trips = line.json().or(self.trips.take()),
             "bench" => self.ended(line),
             _ => {}
         }
@@ -141,6 +146,7 @@ impl Trail {
             && let Some(reason) = line.field("reason")
         {
             self.codes.push((line.at, reason.to_owned()));
+            self.decided.extend(line.number("at_ns"));
         }
         if line.text.contains("document taken")
             && let Some(kind) = line.field("kind")

@@ -95,7 +95,10 @@ fn changed_list(rig: &mut Rig, change: impl FnOnce(&mut Value)) -> Result<(), Ha
 }
 
 /// Changes the list as staff would, and has the facility hand it out anew.
-fn entitle(rig: &mut Rig, change: impl FnOnce(&mut Value)) -> Result<(), Halt> {
+///
+/// # Errors
+/// The box does not take it.
+pub(crate) fn entitle(rig: &mut Rig, change: impl FnOnce(&mut Value)) -> Result<(), Halt> {
     let mut list = entitlement()?;
     change(&mut list);
     list["revision"] = json!(list["revision"].as_u64().unwrap_or(0) + 1);

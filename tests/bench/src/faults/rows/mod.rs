@@ -2,7 +2,7 @@
 //! Never: plays one.
 //! Called by: the runner, the tables.
 
-mod documents;
+pub(crate) mod documents;
 mod input;
 mod machine;
 mod parts;
