@@ -29,6 +29,8 @@ const MAX_KNOWN: usize = 64;
 const MAX_WAITING: usize = 32;
 /// Longest version of an update.
 const MAX_VERSION: usize = 64;
+/// Longest request for a diagnostics export.
+const MAX_REQUEST: usize = 256;
 /// Longest name of a kind of document.
 const MAX_KIND: usize = 32;
 
@@ -54,6 +56,7 @@ pub enum Ask {
     Deliver { kind: String, body: Vec<u8> },
     Sent(u64),
     Signalling(Id),
+    Export(Vec<u8>),
 }
 
 /// The answer.
@@ -69,6 +72,8 @@ pub enum Reply {
     End(std::os::fd::OwnedFd),
     /// Facts by name.
     Facts(BTreeMap<String, bool>),
+    /// A sealed document.
+    Document(Vec<u8>),
 }
 
 /// Where an answer goes.
@@ -79,7 +84,7 @@ pub type Answer = oneshot::Sender<Result<Reply, BusError>>;
 pub struct Users {
     /// May call `Calls1` and `Remote1`.
     pub screen: u32,
-    /// May call `Courier1`.
+    /// May call `Courier1` and `Diagnostics1`.
     pub courier: u32,
     /// May call `Maintenance1`.
     pub updater: u32,
@@ -171,21 +176,21 @@ fn another() -> BusError {
 fn placed(reply: Reply) -> Result<String, BusError> {
     match reply {
         Reply::Placed(call) => Ok(call.to_string()),
-        Reply::Done | Reply::View(_) | Reply::End(_) | Reply::Facts(_) => Err(another()),
+        Reply::Done | Reply::View(_) | Reply::End(_) | Reply::Facts(_) | Reply::Document(_) => Err(another()),
     }
 }
 
 fn done(reply: Reply) -> Result<(), BusError> {
     match reply {
         Reply::Done => Ok(()),
-        Reply::View(_) | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) => Err(another()),
+        Reply::View(_) | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) | Reply::Document(_) => Err(another()),
     }
 }
 
 fn end(reply: Reply) -> Result<OwnedFd, BusError> {
     match reply {
         Reply::End(fd) => Ok(fd.into()),
-        Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::Facts(_) => Err(another()),
+        Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::Facts(_) | Reply::Document(_) => Err(another()),
     }
 }
 
@@ -219,7 +224,7 @@ impl Calls {
     async fn attach(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<View, BusError> {
         match self.desk.ask(self.user, &header, bus, Ask::Attach).await? {
             Reply::View(view) => Ok(*view),
-            Reply::Done | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) => Err(another()),
+            Reply::Done | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) | Reply::Document(_) => Err(another()),
         }
     }
 
@@ -401,7 +406,7 @@ impl Maintenance {
     ) -> Result<BTreeMap<String, bool>, BusError> {
         match self.desk.ask(self.user, &header, bus, Ask::Health).await? {
             Reply::Facts(facts) => Ok(facts),
-            Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::End(_) => Err(another()),
+            Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::End(_) | Reply::Document(_) => Err(another()),
         }
     }
 
@@ -415,6 +420,31 @@ impl Maintenance {
         let version = self::version(version)?;
         let word = Word::from_name(word).ok_or_else(|| malformed("word is none of docs/refusals.md, section Updates"))?;
         done(self.desk.ask(self.user, &header, bus, Ask::Report { version, word }).await?)
+    }
+}
+
+/// `org.parloir.Diagnostics1`.
+struct Diagnostics {
+    desk: Desk,
+    user: u32,
+}
+
+#[interface(name = "org.parloir.Diagnostics1")]
+impl Diagnostics {
+    #[zbus(out_args("page"))]
+    async fn export(
+        &self,
+        request: Vec<u8>,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<Vec<u8>, BusError> {
+        if request.len() > MAX_REQUEST {
+            return Err(malformed("request is longer than 256 bytes"));
+        }
+        match self.desk.ask(self.user, &header, bus, Ask::Export(request)).await? {
+            Reply::Document(page) => Ok(page),
+            Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) => Err(another()),
+        }
     }
 }
 
@@ -472,7 +502,8 @@ pub async fn serve(users: Users, inputs: mpsc::Sender<Input>) -> zbus::Result<Vo
     let bus = zbus::connection::Builder::system()
         .serve_at(PATH, Calls { desk: desk.clone(), user: users.screen })
         .serve_at(PATH, Remote { desk, user: users.screen })
-        .serve_at(PATH, Courier { desk: courier, user: users.courier })
+        .serve_at(PATH, Courier { desk: courier.clone(), user: users.courier })
+        .serve_at(PATH, Diagnostics { desk: courier, user: users.courier })
         .serve_at(PATH, Maintenance { desk: updater, user: users.updater })
         .build()
         .await?;

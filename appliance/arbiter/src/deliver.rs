@@ -53,6 +53,7 @@ impl Arbiter {
             }
             Err(no) => {
                 tracing::warn!(kind, code = no.code, hint = no.hint, "document refused");
+                self.diagnostics.told(no.code, None, now(), 0);
                 if let Some(typ) = no.forged {
                     self.step(Event::Unverified { typ }).await;
                 }

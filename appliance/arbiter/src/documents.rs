@@ -4,7 +4,7 @@
 
 use parloir_core::{Event, TicketFacts};
 use parloir_pass::receipt::Parcel;
-use parloir_pass::{Ask, Bytes32, DenyTarget, Entitlement, Grant, Id, Receipt, Typ};
+use parloir_pass::{Ask, Bytes32, DenyTarget, Entitlement, Export, Grant, Id, Receipt, Typ};
 use parloir_seal::{BoxKey, Clock, Code, Keyring, Refused, Roots, UnsealKey, jws, sealed};
 use parloir_wire::door_record;
 use parloir_wire::ticket::{Kind, Ticket};
@@ -386,6 +386,14 @@ impl Documents {
         let json =
             serde_json::to_vec(&parcel).map_err(|e| Refused::new(Code::MalformedDocument, "receipt", "parcel", e.to_string()))?;
         self.seal(Typ::Receipt, &json)
+    }
+
+    /// A page of a diagnostics export, signed and sealed to the facility.
+    ///
+    /// # Errors
+    /// No Authority yet, or a bound; `TooLarge`: it needs less in it.
+    pub fn export(&self, export: &Export) -> Result<Vec<u8>, Refused> {
+        self.seal(Typ::Export, self.sign.sign_export(export)?.as_bytes())
     }
 
     fn seal(&self, typ: Typ, plain: &[u8]) -> Result<Vec<u8>, Refused> {

@@ -285,6 +285,7 @@ impl Arbiter {
 
     fn append(&mut self, entry: &Entry) {
         let now_ns = parloir_shell::BootTime::now_ns();
+        self.note(entry);
         let Some(left_out) = self.repeats.write(entry, now_ns) else { return };
         match entry {
             Entry::Refused { code, .. } => {

@@ -3,7 +3,9 @@
 //! Called by: gate, bus, visit, effects (send), run (takes).
 
 use crate::bus::{Answer, Ask};
+use crate::diagnostics::Wanted;
 use crate::gate::Link;
+use crate::ledger::Page;
 use parloir_core::{Event, Fresh, Owner, Request};
 use parloir_pass::Id;
 use parloir_seal::{Refused, random};
@@ -62,6 +64,15 @@ pub enum Input {
         /// Which of the leases.
         run: u64,
     },
+    /// The disk's part of an export that somebody asked for.
+    Page {
+        /// What is wanted.
+        wanted: Wanted,
+        /// Rows of the ledger; `None`: the disk did not give any.
+        page: Option<Page>,
+        /// Where the answer goes.
+        answer: Answer,
+    },
     /// The service manager asks to stop.
     Stop,
 }
@@ -99,7 +110,9 @@ pub(crate) fn to_event(request: Request, caller: Owner, ask: Ask) -> Result<Opti
         Ask::Begin { stage, version } => Event::Begin { request, caller, stage, version },
         Ask::Report { version, word } => Event::Report { request, version, word },
         // The arbiter's own, answered before this.
-        Ask::AttachCourier | Ask::Online(_) | Ask::Deliver { .. } | Ask::Sent(_) | Ask::Drawn | Ask::Health => return Ok(None),
+        Ask::AttachCourier | Ask::Online(_) | Ask::Deliver { .. } | Ask::Sent(_) | Ask::Drawn | Ask::Health | Ask::Export(_) => {
+            return Ok(None);
+        }
     }))
 }
 

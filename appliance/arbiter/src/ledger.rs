@@ -2,8 +2,9 @@
 //! Never: a name, a contact list, a picture, a key (requirements S4); changes or removes a ledger row.
 //! Called by: store (on its own thread), main (at start, before anything runs).
 
+use parloir_pass::export::MAX_ROWS;
+use parloir_seal::ledger::row_hash;
 use rusqlite::{Connection, ErrorCode, OptionalExtension as _, Transaction, TransactionBehavior, params};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -19,8 +20,6 @@ const FROM_1: &str = "ALTER TABLE open_visit RENAME TO old;
     DROP TABLE old;";
 /// Name of the file in the state directory.
 pub const FILE: &str = "arbiter.db";
-/// What every row's hash covers first, so that no other hash of this product is one.
-const CONTEXT: &[u8] = b"parloir-ledger-row\0";
 
 /// A SHA-256 value.
 pub type Hash = [u8; 32];
@@ -78,21 +77,7 @@ impl LedgerError {
 }
 
 /// What happened, to be appended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// Which boot (`/proc/sys/kernel/random/boot_id`).
-    pub boot: String,
-    /// `CLOCK_BOOTTIME` nanoseconds.
-    pub at_ns: u64,
-    /// Unix seconds, 0 while the clock is not trusted.
-    pub wall_s: i64,
-    /// What, such as `doors-open`.
-    pub event: String,
-    /// Call id in hex, empty when none.
-    pub call: String,
-    /// `key=value` pairs.
-    pub detail: String,
-}
+pub use parloir_pass::export::LedgerRow as Entry;
 
 /// A visit whose doors may be open: what a receipt needs if this process ends before it can make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +90,21 @@ pub struct OpenVisit {
     pub at_ns: u64,
     /// The receipt as it would be if the visit ended then, JSON of `parloir_pass::Receipt`.
     pub draft: String,
+}
+
+/// Consecutive rows and what they stand between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// Number of the first.
+    pub from: u64,
+    /// Hash of the row before it; zeros before the first of all.
+    pub previous: Hash,
+    /// The rows.
+    pub rows: Vec<Entry>,
+    /// Number of the ledger's last row.
+    pub last: u64,
+    /// Its hash.
+    pub head: Hash,
 }
 
 /// A receipt that the broker has not acknowledged: its id and the sealed body.
@@ -215,14 +215,7 @@ impl Ledger {
         let (mut count, mut head) = (0_u64, [0; 32]);
         while let Some(row) = rows.next()? {
             let seq: u64 = row.get::<_, i64>(0)?.cast_unsigned();
-            let entry = Entry {
-                boot: row.get(1)?,
-                at_ns: row.get::<_, i64>(2)?.cast_unsigned(),
-                wall_s: row.get(3)?,
-                event: row.get(4)?,
-                call: row.get(5)?,
-                detail: row.get(6)?,
-            };
+            let entry = read_row(row)?;
             let (previous, hash): (Hash, Hash) = (row.get(7)?, row.get(8)?);
             if seq != count + 1 || previous != head || hash != row_hash(seq, &head, &entry) {
                 return Err(LedgerError::Broken(seq));
@@ -230,6 +223,22 @@ impl Ledger {
             (count, head) = (seq, hash);
         }
         Ok((count, head))
+    }
+
+    /// Rows from this number on, at most [`MAX_ROWS`], with the hash before the first of them, and the ledger's last number and hash. As
+    /// they lie there: whether the chain holds is for whoever reads the export.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn page(&self, from: u64) -> Result<Page, LedgerError> {
+        let (last, head) = last(&self.db)?;
+        let from = from.max(1);
+        let before = "SELECT hash FROM ledger WHERE seq = ?1";
+        let previous = self.db.query_row(before, params![(from - 1).cast_signed()], |r| r.get(0)).optional()?;
+        let wanted = "SELECT seq, boot, at_ns, wall_s, event, call, detail FROM ledger WHERE seq >= ?1 ORDER BY seq LIMIT ?2";
+        let mut rows = self.db.prepare(wanted)?;
+        let rows = rows.query_map(params![from.cast_signed(), MAX_ROWS as i64], read_row)?;
+        Ok(Page { from, previous: previous.unwrap_or([0; 32]), rows: rows.collect::<Result<_, _>>()?, last, head })
     }
 
     /// Writes the open-visit record, before the doors open.
@@ -393,6 +402,18 @@ fn close_in(tx: &Transaction<'_>, entry: &Entry) -> Result<(), LedgerError> {
     Ok(())
 }
 
+/// Of columns from the second on: boot, `at_ns`, `wall_s`, event, call, detail.
+fn read_row(row: &rusqlite::Row<'_>) -> Result<Entry, rusqlite::Error> {
+    Ok(Entry {
+        boot: row.get(1)?,
+        at_ns: row.get::<_, i64>(2)?.cast_unsigned(),
+        wall_s: row.get(3)?,
+        event: row.get(4)?,
+        call: row.get(5)?,
+        detail: row.get(6)?,
+    })
+}
+
 fn last(db: &Connection) -> Result<(u64, Hash), LedgerError> {
     let row = |r: &rusqlite::Row<'_>| Ok((r.get::<_, i64>(0)?.cast_unsigned(), r.get(1)?));
     let found = db.query_row("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1", [], row).optional()?;
@@ -417,21 +438,6 @@ fn append_in(tx: &Transaction<'_>, entry: &Entry) -> Result<Hash, LedgerError> {
         ],
     )?;
     Ok(hash)
-}
-
-/// SHA-256 over the previous hash and the row in one spelling: fixed-size integers little-endian, texts after their 32-bit length.
-fn row_hash(seq: u64, previous: &Hash, entry: &Entry) -> Hash {
-    let mut hash = Sha256::new();
-    hash.update(CONTEXT);
-    hash.update(previous);
-    hash.update(seq.to_le_bytes());
-    hash.update(entry.at_ns.to_le_bytes());
-    hash.update(entry.wall_s.to_le_bytes());
-    for text in [&entry.boot, &entry.event, &entry.call, &entry.detail] {
-        hash.update(u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes());
-        hash.update(text.as_bytes());
-    }
-    hash.finalize().into()
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@
 pub mod bus;
 pub mod channel;
 mod deliver;
+pub mod diagnostics;
 pub mod disk;
 pub mod documents;
 mod effects;
 pub mod floors;
 pub mod gate;
 pub mod input;
+pub mod journal;
 pub mod ledger;
 mod maintenance;
 pub mod outbox;

@@ -29,7 +29,7 @@ const FLAGS: &[Flag] = &[
     Flag::or("--state", "/var/lib/parloir/arbiter", "directory of the database"),
     Flag::or("--gate", "/run/parloir/gate.sock", "socket of parloir-gate"),
     Flag::or("--screen-user", "parloir-ui", "who may call Calls1 and Remote1"),
-    Flag::or("--courier-user", "parloir-link", "who may call Courier1"),
+    Flag::or("--courier-user", "parloir-link", "who may call Courier1 and Diagnostics1"),
     Flag::or("--updater-user", "parloir-updater", "who may call Maintenance1; a box without that user is never updated"),
     Flag::optional("--relays", "file that says the policy's relays to parloir-peers"),
     Flag::or("--picture", "1280x720@30", "largest picture of a visit, each way: what this board can encode and decode"),

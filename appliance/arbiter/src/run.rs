@@ -4,6 +4,7 @@
 
 use crate::bus::{Answer, Ask, Reply, Signal, Voice};
 use crate::channel::Channel;
+use crate::diagnostics::Diagnostics;
 use crate::documents::{Documents, Keep};
 use crate::gate::{Link, Pulse};
 use crate::input::{Fatal, Input, to_event};
@@ -82,7 +83,7 @@ pub struct Arbiter {
     pub(crate) inputs: mpsc::Sender<Input>,
     voice: Voice,
     pulse: Pulse,
-    boot: String,
+    pub(crate) boot: String,
     pub(crate) gate: Option<Link>,
     pub(crate) door_record: Option<Box<[u8; 256]>>,
     screen: Option<Owner>,
@@ -103,6 +104,7 @@ pub struct Arbiter {
     pub(crate) recorded: Option<Id>,
     pub(crate) receipts: Receipts,
     pub(crate) repeats: Repeats,
+    pub(crate) diagnostics: Diagnostics,
     relays: Relays,
     pub(crate) picture: Picture,
     stopping: Option<Instant>,
@@ -144,6 +146,7 @@ impl Arbiter {
             recorded: None,
             receipts: Receipts::default(),
             repeats: Repeats::default(),
+            diagnostics: Diagnostics::new(now().mono_ms, random::bytes()?),
             relays: parts.relays,
             picture: parts.picture,
             stopping: None,
@@ -242,6 +245,7 @@ impl Arbiter {
         notify::watchdog();
         self.seal_waiting().await;
         self.relays.keep(self.core.relays());
+        self.observe();
         if std::mem::take(&mut self.view_unsaid) {
             self.announce();
         }
@@ -281,6 +285,9 @@ impl Arbiter {
                     self.step(Event::LeaseDropped { owner }).await;
                 }
             }
+            Input::Page { wanted, page, answer } => {
+                let _ = answer.send(self.export(&wanted, page));
+            }
             // The loop's own.
             Input::BusGone | Input::Stop => {}
         }
@@ -313,6 +320,7 @@ impl Arbiter {
                 self.sent(id);
                 let _ = answer.send(Ok(Reply::Done));
             }
+            Ask::Export(request) => self.look_up(&request, answer),
             Ask::Health => {
                 let _ = answer.send(Ok(Reply::Facts(self.health())));
             }
@@ -356,6 +364,10 @@ impl Arbiter {
 
     pub(crate) fn has_courier(&self) -> bool {
         self.courier.is_some()
+    }
+
+    pub(crate) fn has_screen(&self) -> bool {
+        self.screen.is_some()
     }
 
     async fn attach_courier(&mut self, caller: Owner) -> Result<(), Fatal> {
@@ -426,7 +438,10 @@ impl Arbiter {
         let mut events = VecDeque::from([event]);
         let (mut keep, mut refusal, mut changed) = (Some(keep), None, false);
         while let Some(event) = events.pop_front() {
-            let effects = self.core.step(now(), event);
+            let at = now();
+            let line = self.diagnostics.steps(&self.core, at, &event);
+            let effects = self.core.step(at, event);
+            self.diagnostics.stepped(line, &effects);
             if let Some(keep) = keep.take() {
                 refusal = self.core.verdict();
                 let admitted = |e: &Effect| matches!(e, Effect::Ledger(Entry::Admitted { .. } | Entry::Regranted { .. }));

@@ -1,4 +1,4 @@
-//! Owns: typed proxies of the four interfaces, checked against the XML by `tests/house`.
+//! Owns: typed proxies of the five interfaces, checked against the XML by `tests/house`.
 //! Never: retries or judges.
 //! Called by: ui, link, updater, the bus tests.
 
@@ -74,4 +74,15 @@ pub trait Maintenance1 {
     fn health(&self) -> zbus::Result<BTreeMap<String, bool>>;
     #[allow(missing_docs)]
     fn report(&self, version: &str, word: &str) -> zbus::Result<()>;
+}
+
+/// See `dbus/Diagnostics1.xml`.
+#[zbus::proxy(
+    interface = "org.parloir.Diagnostics1",
+    default_service = "org.parloir.Arbiter",
+    default_path = "/org/parloir/arbiter"
+)]
+pub trait Diagnostics1 {
+    #[allow(missing_docs)]
+    fn export(&self, request: &[u8]) -> zbus::Result<Vec<u8>>;
 }

@@ -189,7 +189,7 @@ pub const fn next(state: Kind, cause: Cause) -> Kind {
 }
 
 /// A state with what it owns.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Call {
     Idle,
     Ringing(Box<Ringing>),
@@ -253,7 +253,7 @@ impl Call {
 }
 
 /// Somebody calls in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Ringing {
     pub ring: Ring,
     pub name: String,
@@ -267,14 +267,14 @@ pub(crate) struct Ringing {
 }
 
 /// Who may record and watch, shown names; empty: nobody. Who does stands in the grant.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct OpenTo {
     pub recorded_by: String,
     pub watched_by: String,
 }
 
 /// What the person wants.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Want {
     /// Call and lease.
     pub call: Id,
@@ -293,7 +293,7 @@ pub(crate) struct Want {
 }
 
 /// The facility is being asked.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Asking {
     pub want: Want,
     pub stage: Stage,
@@ -302,7 +302,7 @@ pub(crate) struct Asking {
 }
 
 /// Whether the end key went down in this call. The screen ends it; a screen that hangs or lies does not keep it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum EndKey {
     Untouched,
     Pressed { until: u64 },
@@ -324,7 +324,7 @@ impl EndKey {
 }
 
 /// How far the asking is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Stage {
     /// Gate starts the call process, the arbiter makes the certificate.
@@ -338,7 +338,7 @@ pub(crate) enum Stage {
 }
 
 /// What the arbiter made for a visit.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Made {
     pub certificate: Bytes32,
     /// To the box's half of the short code.
@@ -346,14 +346,14 @@ pub(crate) struct Made {
 }
 
 /// Media stopped.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Held {
     pub visit: Visit,
     pub until: u64,
 }
 
 /// The end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Closing {
     pub came: Came,
     pub ending: Ending,
@@ -363,7 +363,7 @@ pub(crate) struct Closing {
 }
 
 /// How far it came before the end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Came {
     Unasked(Want),
     Asked { want: Want, at: u64 },
@@ -380,7 +380,7 @@ impl Came {
 }
 
 /// What gate has said about the doors since the end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Doors {
     Waiting,
     /// Shut, and when the word came.
@@ -390,14 +390,14 @@ pub(crate) enum Doors {
 }
 
 /// Why it is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Ending {
     pub why: Why,
     /// Words of staff.
     pub words: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Why {
     Ended(EndReason),
     Refused(Code),

@@ -131,7 +131,7 @@ pub const fn next(state: Kind, cause: Cause) -> Kind {
 }
 
 /// A state with what it owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Camera {
     Absent,
     Shut,
@@ -140,13 +140,13 @@ pub(crate) enum Camera {
 }
 
 /// A state that is about a lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Leased {
     pub lease: Id,
     pub state: LeasedState,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
 pub(crate) enum LeasedState {
     Starting,

@@ -11,7 +11,7 @@ const MAX_STANDING: usize = 1024;
 const MAX_GRANTS: usize = 64;
 
 /// Revocations that stand.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct DenySet {
     standing: BTreeSet<DenyTarget>,
     full: bool,

@@ -10,15 +10,15 @@ use parloir_pass::receipt::{Receipt, Statement};
 use parloir_pass::{Bytes32, Id, Typ};
 
 /// A caller on the bus: its unique name. It dies with the connection and is never given to another.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Owner(pub String);
 
 /// Quoted in the [`crate::Effect::Reply`] (or the handing over of an fd) that answers a bus call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Request(pub u64);
 
 /// Random bytes that a call will need, made by the arbiter for this event and used for nothing else.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Fresh {
     /// Call id, which is the lease id too.
     pub call: Id,
@@ -29,7 +29,7 @@ pub struct Fresh {
 }
 
 /// One event.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub enum Event {
     /// A deadline of [`crate::State::deadline`] has come (or nothing has; a tick too many does no harm).
     Tick {
@@ -260,7 +260,7 @@ pub enum Event {
 }
 
 /// What a maintenance lease is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Stage {
     /// The other slot is written.
     Install,
@@ -280,7 +280,7 @@ impl Stage {
 }
 
 /// What the signed ticket of a grant says (`parloir_wire::ticket::Ticket`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TicketFacts {
     /// It answers a nonce (the only kind until the standing grants come).
     pub answers_nonce: bool,
@@ -299,7 +299,7 @@ pub struct TicketFacts {
 }
 
 /// What gate says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum GateFact {
     /// First message of a connection.
     Hello {
@@ -355,7 +355,7 @@ pub enum GateFact {
 }
 
 /// A key motion, as far as the core cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Press {
     /// Gate's stamp.
     pub serial: u64,
@@ -364,7 +364,7 @@ pub struct Press {
 }
 
 /// Which motion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Stroke {
     /// OK went down: the only motion that is consent to a call.
     OkDown,
@@ -377,7 +377,7 @@ pub enum Stroke {
 }
 
 /// As `parloir_wire::gate::GateRefusal`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
 pub enum GateRefusal {
     NoFreshKey,
@@ -397,7 +397,7 @@ pub enum GateRefusal {
 }
 
 /// As `parloir_wire::gate::ShutReason`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
 pub enum ShutReason {
     Asked,
@@ -409,7 +409,7 @@ pub enum ShutReason {
 }
 
 /// What the call process says; hostile until shown otherwise, so it can only shorten.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum CallFact {
     /// Everything is built that needs no door and no grant.
     Ready,
@@ -468,7 +468,7 @@ pub enum CallFact {
 }
 
 /// As `parloir_wire::lease::Trouble`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
 pub enum Trouble {
     FarCertificate,

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 const RECENT: usize = 64;
 
 /// Counts milliseconds of `CLOCK_BOOTTIME`.
-#[derive(Clone, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct FairClock {
     past: Past,
     past_ms: u64,
@@ -22,14 +22,14 @@ pub(crate) struct FairClock {
 }
 
 /// The end of the last run that is only a sum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 enum Past {
     #[default]
     Nothing,
     Until(u64),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 enum Hand {
     #[default]
     Stands,

@@ -19,6 +19,7 @@ mod facts;
 mod fair;
 mod guard;
 pub mod invariants;
+pub mod journal;
 pub mod maintenance;
 mod project;
 mod receipt;

@@ -80,7 +80,7 @@ pub const fn next(state: Kind, cause: Cause) -> Kind {
 }
 
 /// A state with what it owns.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Maintenance {
     Idle,
     Installing(Lease),
@@ -88,7 +88,7 @@ pub(crate) enum Maintenance {
 }
 
 /// The right to change the box, for a while.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Lease {
     pub holder: Owner,
     pub until: u64,

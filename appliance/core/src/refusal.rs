@@ -63,7 +63,7 @@ pub enum Place {
 macro_rules! table {
     ($(#[$doc:meta])* $kind:ident, $prefix:literal { $($name:ident, $rule:literal, [$($place:ident),+], $hint:literal;)+ }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         pub enum $kind { $(#[doc = $hint] $name,)+ }
         impl $kind {
             /// All, in the order of the documentation.

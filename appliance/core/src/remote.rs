@@ -65,7 +65,7 @@ pub const fn next(state: Kind, cause: Cause) -> Kind {
 }
 
 /// A state with what it owns.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Remote {
     Free,
     Focused {
@@ -79,7 +79,7 @@ pub(crate) enum Remote {
 }
 
 /// A press that is still consent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct FreshPress {
     pub serial: u64,
     pub ok: bool,

@@ -24,7 +24,7 @@ const MEMORY_MS: u64 = 2 * RING_AGE_S as u64 * 1000 + 1000;
 const MOST_RINGS: usize = 64;
 
 /// Rings of the last two minutes, oldest first: a box rings once for each, whoever delivers it again.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Rung {
     seen: VecDeque<(Id, u64)>,
 }

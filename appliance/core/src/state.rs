@@ -17,7 +17,7 @@ use crate::view::{Outcome, Phase, View};
 use parloir_pass::{Authority, Entitlement, Id, SitePolicy};
 
 /// What is fixed when the arbiter starts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Settings {
     /// This box.
     pub device: Id,
@@ -30,7 +30,7 @@ pub struct Settings {
 }
 
 /// Persisted revision floors.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
 pub struct Floors {
     pub authority: u64,
@@ -51,7 +51,7 @@ pub type KeyRow = (crate::remote::Kind, crate::remote::Cause, crate::remote::Kin
 pub type Shift = (crate::maintenance::Kind, crate::maintenance::Cause, crate::maintenance::Kind);
 
 /// The core's state.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct State {
     pub(crate) settings: Settings,
     /// Time of the last step.
@@ -72,16 +72,21 @@ pub struct State {
     pub(crate) maintenance: Maintenance,
     pub(crate) update: LastUpdate,
     pub(crate) last: Last,
+    #[serde(skip)]
     pub(crate) shown: View,
+    #[serde(skip)]
     pub(crate) rows: Vec<Row>,
+    #[serde(skip)]
     pub(crate) door_rows: Vec<DoorRow>,
+    #[serde(skip)]
     pub(crate) key_rows: Vec<KeyRow>,
+    #[serde(skip)]
     pub(crate) shifts: Vec<Shift>,
     pub(crate) verdict: Verdict,
 }
 
 /// Wall time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Clock {
     Unknown,
     /// A time request is out.
@@ -97,7 +102,7 @@ pub(crate) enum Clock {
 }
 
 /// Of the arbiter.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Life {
     Runs,
     /// It was told to stop: nothing new begins.
@@ -105,14 +110,14 @@ pub(crate) enum Life {
 }
 
 /// The one screen.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Screen {
     Nobody,
     Attached(Owner),
 }
 
 /// What is shown of the last call, until dismissed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Last {
     Nothing,
     /// Over, or refused, of this call (zero: none was made).
@@ -300,6 +305,12 @@ impl State {
     #[must_use]
     pub fn authority(&self) -> Option<&Authority> {
         self.authority.as_ref()
+    }
+
+    /// The highest revision seen of each document, also before this start.
+    #[must_use]
+    pub fn floors(&self) -> Floors {
+        self.floors
     }
 
     /// Settings of this start.

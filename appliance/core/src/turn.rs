@@ -24,7 +24,7 @@ pub(crate) struct Turn<'a> {
 }
 
 /// What became of the event itself, apart from the deadlines before and after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Verdict {
     Taken,
     Refused(Code),

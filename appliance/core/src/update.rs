@@ -9,7 +9,7 @@ use crate::turn::Turn;
 macro_rules! words {
     ($($name:ident, $failed:literal, $meaning:literal;)+) => {
         /// How an update goes.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
         pub enum Word { $(#[doc = $meaning] $name,)+ }
         impl Word {
             /// All, in the order of the documentation.
@@ -61,7 +61,7 @@ words! {
 }
 
 /// What is known of the last update.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum LastUpdate {
     Fine,
     Failed(Word),

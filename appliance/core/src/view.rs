@@ -36,7 +36,7 @@ pub struct View {
 }
 
 /// Which screen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
 pub enum Phase {
     #[default]
@@ -83,7 +83,7 @@ pub struct Booking {
 }
 
 /// How good the network is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[allow(missing_docs)]
 pub enum Network {
     #[default]
@@ -143,15 +143,19 @@ pub struct Call {
     pub code: String,
 }
 
+/// A code or a rule of this release.
+pub type Known = &'static str;
+
 /// The last call's end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Outcome {
     /// Contact.
     pub contact: Id,
     /// Shown name.
     pub name: String,
     /// [`crate::Code::name`] or [`crate::EndReason::name`].
-    pub code: &'static str,
+    #[serde(with = "crate::journal::word")]
+    pub code: Known,
     /// Words that staff gave.
     pub staff_words: String,
     /// By the fair clock.
@@ -171,5 +175,6 @@ pub struct Outcome {
     /// End of it.
     pub next_to: i64,
     /// The rule behind it.
-    pub rule: &'static str,
+    #[serde(with = "crate::journal::word")]
+    pub rule: Known,
 }

@@ -9,7 +9,7 @@ use crate::view::Network;
 use parloir_pass::{Ask, Bytes32, ClassRule, Grant, Id, Media, Statement};
 
 /// A grant that fits.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Admission {
     pub grant: Grant,
     pub rule: ClassRule,
@@ -19,7 +19,7 @@ pub(crate) struct Admission {
 }
 
 /// Who could hear what passes between the two ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Privacy {
     /// What the grant says of it; no screen claims more.
     Open,
@@ -28,7 +28,7 @@ pub(crate) enum Privacy {
 }
 
 /// An admitted visit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Visit {
     pub want: Want,
     /// The question that `grant` answers.
@@ -78,7 +78,7 @@ pub(crate) struct Visit {
 }
 
 /// A grant that another one replaced.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Earlier {
     pub grant: Id,
     pub certificates: Vec<Bytes32>,
@@ -86,7 +86,7 @@ pub(crate) struct Earlier {
 }
 
 /// Another grant for the time that is left.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Again {
     pub asked: u8,
     pub not_before: u64,
@@ -94,7 +94,7 @@ pub(crate) struct Again {
 }
 
 /// Whether the facility is being asked for it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Pending {
     Nothing,
@@ -102,7 +102,7 @@ pub(crate) enum Pending {
 }
 
 /// The call process, as far as it speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Process {
     /// Gate has not opened its doors yet, or starts it again.
     Down,
@@ -112,14 +112,14 @@ pub(crate) enum Process {
 }
 
 /// What may leave the box.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Lets {
     pub camera: bool,
     pub microphone: bool,
 }
 
 /// Far pictures decoded here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Pictures {
     /// By call processes that died.
     pub before: u64,
@@ -137,14 +137,14 @@ impl Pictures {
 }
 
 /// Whether a screen shows the visit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Seat {
     Taken,
     Empty { until: u64 },
 }
 
 /// Whether an end decodes the other's media.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Side {
     /// Not since then.
     Off {
@@ -156,14 +156,14 @@ pub(crate) enum Side {
 }
 
 /// One far party, by its own signed word.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Far {
     pub side: Side,
     pub word: Word,
 }
 
 /// Its last statement.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Word {
     None,
     Said { at: u64, statement: Statement, jws: String },

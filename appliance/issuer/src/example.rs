@@ -2,9 +2,11 @@
 //! Never: keys of a real site: these are known to everybody.
 //! Called by: parloirctl schema, tests of pass, seal, core, arbiter, facility.
 
+use parloir_pass::export::{Fact, LedgerPage, LedgerRow, Machines, Occurrence, Revisions, Told};
 use parloir_pass::{
-    Ask, Authority, AuthorityKey, Beat, Booking, Bytes32, Class, ClassRule, Contact, Deny, DenyTarget, Entitlement, Gap, Grant,
-    Id, Media, Party, Receipt, RelayCredentials, Ring, Role, Route, SitePolicy, Statement, Ticket128, Time, VERSION, Window,
+    Ask, Authority, AuthorityKey, Beat, Booking, Bytes32, Class, ClassRule, Contact, Deny, DenyTarget, Entitlement, Export, Gap,
+    Grant, Id, Media, Party, Receipt, RelayCredentials, Ring, Role, Route, SitePolicy, Statement, Ticket128, Time, VERSION,
+    Window,
 };
 use parloir_seal::{BoxKey, Refused, Roots, UnsealKey};
 use parloir_wire::door_record::DoorRecord;
@@ -350,5 +352,39 @@ impl Example {
             regrants: Vec::new(),
             earlier_statements: Vec::new(),
         })
+    }
+
+    /// A page of an export: the box was offline for a while, and somebody was refused for it.
+    #[must_use]
+    pub fn export(&self) -> Export {
+        let word = str::to_owned;
+        let row = |at_ns, event: &str, call: &str, detail: &str| LedgerRow {
+            boot: word("6d1f2f3c-0b1e-4d57-9c8e-5a4b3c2d1e0f"),
+            at_ns,
+            wall_s: 0,
+            event: word(event),
+            call: word(call),
+            detail: word(detail),
+        };
+        let rows = vec![row(2_000_000_000, "started", "", "version=1.0.0"), row(9_000_000_000, "refused", "", "code=Offline")];
+        let head = rows.iter().zip(1..).fold([0; 32], |head, (row, seq)| parloir_seal::ledger::row_hash(seq, &head, row));
+        Export {
+            v: VERSION,
+            site: SITE,
+            device: DEVICE,
+            request: id(0x0d),
+            boot: id(0xb7),
+            at_ms: 61_000,
+            wall: NOW,
+            started_ms: 2_000,
+            release: word("1.0.0"),
+            revisions: Revisions { authority: 1, policy: 1, entitlement: 1 },
+            machines: Machines { call: word("Idle"), camera: word("Shut"), remote: word("Focused"), maintenance: word("Idle") },
+            facts: vec![Fact { name: word("online"), holds: true, since_ms: 12_000 }],
+            codes: vec![Told { code: word("Offline"), times: 1, first_ms: 9_000, last_ms: 9_000 }],
+            recent: vec![Occurrence { at_ms: 9_000, wall: 0, code: word("Offline"), call: None }],
+            ledger: Some(LedgerPage { from: 1, previous: Bytes32([0; 32]), last: rows.len() as u64, rows, head: Bytes32(head) }),
+            journal: None,
+        }
     }
 }

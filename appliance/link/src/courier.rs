@@ -1,8 +1,8 @@
-//! Owns: our side of `org.parloir.Courier1` towards one arbiter, known by its unique bus name, from its appearance to its end.
+//! Owns: our side of `org.parloir.Courier1` and `Diagnostics1` towards one arbiter, known by its unique bus name, from its appearance to its end.
 //! Never: says to a new arbiter what was meant for the old one: every call goes to the unique name.
 //! Called by: [`crate::run`].
 
-use parloir_bus::proxy::{Courier1Proxy, RouteStream, SendStream};
+use parloir_bus::proxy::{Courier1Proxy, Diagnostics1Proxy, RouteStream, SendStream};
 use std::future::poll_fn;
 use std::pin::Pin;
 use tokio::sync::mpsc;
@@ -59,6 +59,7 @@ pub enum Wish {
 /// We are the courier of one arbiter. Dropping it ends that.
 pub struct Attachment {
     proxy: Courier1Proxy<'static>,
+    diagnostics: Diagnostics1Proxy<'static>,
     sends: SendStream,
     routes: RouteStream,
     orders: mpsc::Sender<Order>,
@@ -72,6 +73,8 @@ impl Attachment {
     /// # Errors
     /// It is gone, or does not take us as its courier.
     pub async fn new(bus: &zbus::Connection, arbiter: UniqueName<'static>) -> zbus::Result<Self> {
+        let diagnostics = Diagnostics1Proxy::builder(bus).destination(arbiter.clone());
+        let diagnostics = diagnostics.cache_properties(CacheProperties::No).build().await?;
         let builder = Courier1Proxy::builder(bus).destination(arbiter).cache_properties(CacheProperties::No);
         let proxy = builder.build().await?;
         // Listen first: what waits at the arbiter comes right after Attach.
@@ -80,7 +83,7 @@ impl Attachment {
         let (orders, waiting) = mpsc::channel(WAITING);
         let (settle, settled) = mpsc::channel(WAITING);
         let clerk = tokio::spawn(make_calls(proxy.clone(), waiting, settle));
-        Ok(Self { proxy, sends, routes, orders, settled, clerk })
+        Ok(Self { proxy, diagnostics, sends, routes, orders, settled, clerk })
     }
 
     /// Puts a call behind those that wait.
@@ -112,6 +115,12 @@ impl Attachment {
         }
     }
 
+    /// For whoever needs a page of a diagnostics export.
+    #[must_use]
+    pub fn diagnostics(&self) -> Diagnostics {
+        Diagnostics(self.diagnostics.clone())
+    }
+
     /// For whoever needs the signalling end of a call.
     #[must_use]
     pub fn signalling(&self) -> Signalling {
@@ -122,6 +131,20 @@ impl Attachment {
 impl Drop for Attachment {
     fn drop(&mut self) {
         self.clerk.abort();
+    }
+}
+
+/// Asks for pages of diagnostics exports, and nothing else.
+#[derive(Clone)]
+pub struct Diagnostics(Diagnostics1Proxy<'static>);
+
+impl Diagnostics {
+    /// The page that the facility's request asks for, sealed to it.
+    ///
+    /// # Errors
+    /// The arbiter refuses it, or is gone.
+    pub async fn page(&self, request: &[u8]) -> zbus::Result<Vec<u8>> {
+        self.0.export(request).await
     }
 }
 

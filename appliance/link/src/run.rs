@@ -8,7 +8,7 @@ use crate::message::write_status;
 use crate::outbox::Outbox;
 use crate::poller::{FromBroker, Poller};
 use crate::signalling::Pump;
-use crate::topic::{Keep, Kind, MAX_BODY, STATUS, Topics, Way, find};
+use crate::topic::{DIAGNOSE, EXPORT, Keep, Kind, MAX_BODY, STATUS, Topics, Way, find};
 use crate::{adapter, message};
 use parloir_shell::Tag;
 use rumqttc::{AsyncClient, LastWill, PublishNoticeError, PublishOptions, QoS};
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use zbus::names::UniqueName;
 
 /// Bodies held for an absent arbiter; the oldest goes first, with a warning.
@@ -31,6 +31,8 @@ const SIGNAL_DOWN: &str = "signal";
 const ANSWER: Duration = Duration::from_secs(5);
 /// Between two tries to become the courier of an arbiter that is there.
 const ATTACH_AGAIN: Duration = Duration::from_secs(1);
+/// Pages of diagnostics exports that are on their way at once.
+const MAX_PAGES: usize = 32;
 /// Between two tries of a publication that the connection lost.
 const PUBLISH_AGAIN: Duration = Duration::from_secs(1);
 
@@ -93,6 +95,7 @@ pub async fn run(settings: Settings) -> Result<(), Ended> {
         client,
         in_visit,
         signals,
+        pages: Arc::new(Semaphore::new(MAX_PAGES)),
         kept: Kept::default(),
         early: VecDeque::new(),
         connection: 0,
@@ -188,6 +191,7 @@ struct Link {
     client: AsyncClient,
     in_visit: Arc<AtomicBool>,
     signals: mpsc::Sender<Vec<u8>>,
+    pages: Arc<Semaphore>,
     kept: Kept,
     /// Signals from the far side that came before their call's route: a link that was started again in a visit hears them first.
     early: VecDeque<(Instant, Vec<u8>)>,
@@ -271,10 +275,29 @@ impl Link {
         match &self.arbiter {
             Some((_, Some(pump))) if kind.name == SIGNAL_DOWN => pump.from_far(body),
             Some((_, None)) | None if kind.name == SIGNAL_DOWN => self.keep_early(body),
+            Some((arbiter, _)) if *kind == DIAGNOSE => self.diagnose(arbiter, body),
+            None if *kind == DIAGNOSE => tracing::info!("no arbiter to ask for a diagnostics export"),
             Some((arbiter, _)) if !body.is_empty() => arbiter.order(Order::Deliver { kind: kind.name, body, held }).await,
             None if self.owner.is_some() && kind.keep == Keep::Passing => self.kept.unattached(kind, body),
             Some(_) | None => {}
         }
+    }
+
+    /// Asks the arbiter for the page and publishes it, beside everything else: neither is waited for.
+    fn diagnose(&self, arbiter: &Attachment, request: Vec<u8>) {
+        let Ok(seat) = Arc::clone(&self.pages).try_acquire_owned() else {
+            return tracing::warn!("too many pages of diagnostics exports at once: a request was dropped");
+        };
+        let (ask, alive) = (arbiter.diagnostics(), arbiter.orders());
+        let (client, topic) = (self.client.clone(), self.topics.of(&EXPORT));
+        tokio::spawn(async move {
+            match ask.page(&request).await {
+                Ok(page) if page.len() <= MAX_BODY => drop(publish(client, topic, page, &alive, "export").await),
+                Ok(page) => tracing::warn!(bytes = page.len(), "not sent: a page over its bound"),
+                Err(error) => tracing::warn!(%error, "no page of a diagnostics export"),
+            }
+            drop(seat);
+        });
     }
 
     fn keep_early(&mut self, body: Vec<u8>) {
@@ -300,7 +323,12 @@ impl Link {
             return tracing::warn!(id, kind, bytes = body.len(), "not sent: an unknown kind, or a body over its bound");
         };
         tracing::info!(id, kind = kind.name, bytes = body.len(), "to the facility");
-        tokio::spawn(publish(self.client.clone(), self.topics.of(kind), body, arbiter.orders(), id));
+        let (client, topic, done) = (self.client.clone(), self.topics.of(kind), arbiter.orders());
+        tokio::spawn(async move {
+            if publish(client, topic, body, &done, kind.name).await {
+                let _ = done.send(Order::Sent(id)).await;
+            }
+        });
     }
 
     fn route(&mut self, call: String, route: &str) {
@@ -334,24 +362,24 @@ async fn wish(arbiter: &mut Option<(Attachment, Option<Pump>)>) -> Option<Wish> 
     }
 }
 
-/// Publishes one body until the broker has it, then says so to the arbiter that asked.
-async fn publish(client: AsyncClient, topic: String, body: Vec<u8>, done: mpsc::Sender<Order>, id: u64) {
+/// Publishes one body until the broker has it, or until nobody waits for that any more; answers whether it has.
+async fn publish(client: AsyncClient, topic: String, body: Vec<u8>, waits: &mpsc::Sender<Order>, kind: &str) -> bool {
     loop {
         let options = PublishOptions::new(QoS::AtLeastOnce);
-        let Ok(notice) = client.publish_tracked(topic.clone(), body.clone(), options).await else { return };
+        let Ok(notice) = client.publish_tracked(topic.clone(), body.clone(), options).await else { return false };
         match notice.wait_async().await {
-            Ok(_) => break,
+            Ok(_) => return true,
             Err(PublishNoticeError::V5PubAck(reason)) => {
-                return tracing::warn!(id, ?reason, "the broker refused: see its access list [org.parloir.Error.BrokerRefused]");
+                tracing::warn!(kind, ?reason, "the broker refused: see its access list [org.parloir.Error.BrokerRefused]");
+                return false;
             }
-            Err(e) => tracing::info!(id, error = %e, "publishing again"),
+            Err(e) => tracing::info!(kind, error = %e, "publishing again"),
         }
-        if done.is_closed() {
-            return;
+        if waits.is_closed() {
+            return false;
         }
         tokio::time::sleep(PUBLISH_AGAIN).await;
     }
-    let _ = done.send(Order::Sent(id)).await;
 }
 
 #[cfg(test)]

@@ -52,6 +52,11 @@ pub const STATUS: Kind =
 /// Signalling that link's adapters make.
 pub const SIGNAL: Kind = kind("signal", Way::Up, Keep::Passing, "JSON", "signalling from the box");
 
+/// The facility's request for a page of a diagnostics export.
+pub const DIAGNOSE: Kind = kind("diagnose", Way::Down, Keep::Passing, "JSON", "asks for a page of what the box says of itself");
+/// The answer.
+pub const EXPORT: Kind = kind("export", Way::Up, Keep::Passing, "sealed JWS", "a page of a diagnostics export");
+
 /// Every kind. `docs/mqtt.md` holds this as a table.
 pub const KINDS: &[Kind] = &[
     kind("authority", Way::Down, Keep::Retained, "JWS JSON, k of n", "who may sign what at the site"),
@@ -66,6 +71,7 @@ pub const KINDS: &[Kind] = &[
     kind("time", Way::Down, Keep::Passing, "JWS", "wall time, answers one time-request"),
     kind("statement", Way::Down, Keep::Passing, "JWS", "the visitor's word about the visit"),
     kind("signal", Way::Down, Keep::Passing, "JSON", "signalling from the far side"),
+    DIAGNOSE,
     kind("ask", Way::Up, Keep::Passing, "sealed JWS", "a person asks for a visit"),
     kind("reveal", Way::Up, Keep::Passing, "JSON", "the box's half of a private visit's short code"),
     kind("ring", Way::Up, Keep::Passing, "JSON", "what became of a ring: it rings, was answered, is over"),
@@ -73,6 +79,7 @@ pub const KINDS: &[Kind] = &[
     kind("time-request", Way::Up, Keep::Passing, "JSON", "asks for a time statement"),
     SIGNAL,
     kind("ended", Way::Up, Keep::Passing, "JSON", "the visit is over for the box"),
+    EXPORT,
     STATUS,
 ];
 

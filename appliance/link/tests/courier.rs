@@ -66,6 +66,20 @@ impl Arbiter {
     async fn route(emitter: &SignalEmitter<'_>, call: &str, route: &str) -> zbus::Result<()>;
 }
 
+/// The arbiter's side of Diagnostics1.xml: a page says what was asked; one request is refused, one never answered.
+struct Diagnostics;
+
+#[zbus::interface(name = "org.parloir.Diagnostics1")]
+impl Diagnostics {
+    async fn export(&self, request: Vec<u8>) -> Result<Vec<u8>, BusError> {
+        match request.as_slice() {
+            b"refused" => Err(BusError::new("TooMany", "refused by the test")),
+            b"slow" => std::future::pending().await,
+            _ => Ok([b"page of ".as_slice(), &request].concat()),
+        }
+    }
+}
+
 /// An arbiter on the bus, and what it was told.
 struct Seat {
     bus: zbus::Connection,
@@ -79,6 +93,7 @@ impl Seat {
         let arbiter = Arbiter { told: told_in, ends: ends_in, attached: String::new() };
         let bus = zbus::connection::Builder::address(address)
             .serve_at(parloir_bus::PATH, arbiter)
+            .serve_at(parloir_bus::PATH, Diagnostics)
             .name(parloir_bus::NAME)
             .build()
             .await
@@ -430,4 +445,21 @@ async fn the_proxy_of_the_bus_crate_fits() {
     let proxy = Courier1Proxy::new(&other).await.unwrap();
     proxy.deliver("policy", b"x").await.unwrap();
     assert_eq!(seat.told().await, Told::Deliver("policy".into(), b"x".to_vec()));
+}
+
+#[tokio::test]
+async fn a_page_of_diagnostics_goes_up_beside_everything_else() {
+    let world = World::start("diagnose");
+    let mut facility = world.facility().await;
+    let mut seat = Seat::take(&world.bus.address).await;
+    while seat.told().await != Told::Online(true) {}
+    for request in ["slow", "refused", "one", "two"] {
+        assert!(facility.publish(&down("diagnose"), request.as_bytes(), false).await);
+    }
+    let mut pages = vec![up(&mut facility, "export").await, up(&mut facility, "export").await];
+    pages.sort();
+    assert_eq!(pages, [b"page of one".to_vec(), b"page of two".to_vec()]);
+    // Neither the one that nobody answers nor the refusal keeps what is delivered waiting.
+    assert!(facility.publish(&down("grant"), b"still", false).await);
+    assert_eq!(seat.told_else().await, Told::Deliver("grant".into(), b"still".into()));
 }

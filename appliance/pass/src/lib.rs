@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod authority;
+pub mod export;
 pub mod grant;
 pub mod ids;
 pub mod lint;
@@ -19,6 +20,7 @@ pub mod words;
 use core::fmt;
 
 pub use authority::{Always, Authority, AuthorityKey};
+pub use export::Export;
 pub use grant::{Ask, Beat, Deny, DenyTarget, Grant, Party, RelayCredentials, Ring, Time};
 pub use ids::{Bytes32, Id, Ticket128};
 pub use person::{Booking, Contact, Entitlement, Window};

@@ -11,7 +11,8 @@ use crate::Broken;
 
 /// Kinds of document (`typ` of the JWS header is `parloir-<name>+jws`, RFC 7515 section 4.1.9).
 /// [`Typ::is_reserved`] says which have no payload type yet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Typ {
     /// Who may sign what at a site; general JSON serialization, k of n roots.
     Authority,
@@ -31,7 +32,7 @@ pub enum Typ {
     Ring,
     /// Reserved: a sealed code with a person tag.
     SignIn,
-    /// Reserved: a diagnostics export.
+    /// A page of a diagnostics export.
     Export,
     /// The visitor's side of a receipt.
     Statement,
@@ -112,7 +113,7 @@ impl Typ {
     /// Whether only the name exists, so that every document of this kind is refused.
     #[must_use]
     pub const fn is_reserved(self) -> bool {
-        matches!(self, Self::Agenda | Self::SignIn | Self::Export)
+        matches!(self, Self::Agenda | Self::SignIn)
     }
 }
 

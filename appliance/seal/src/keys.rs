@@ -1,12 +1,12 @@
 //! Owns: public keys that may be believed, thumbprints, and the two secret keys of a box.
-//! Never: prints a secret, reads a file, or signs anything but an Ask and a Receipt.
+//! Never: prints a secret, reads a file, or signs anything but an Ask, a Receipt and an Export.
 //! Called by: jws, keyring, arbiter, facility, the issuer.
 
 use core::fmt;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use hpke::{Deserializable, Kem, Serializable, kem::X25519HkdfSha256};
-use parloir_pass::{Ask, Bytes32, Document, Receipt};
+use parloir_pass::{Ask, Bytes32, Document, Export, Receipt};
 use sha2::{Digest, Sha256};
 
 use crate::{Code, Refused, jws};
@@ -98,6 +98,14 @@ impl BoxKey {
     /// A bound of the document, before anything is signed.
     pub fn sign_receipt(&self, receipt: &Receipt) -> Result<String, Refused> {
         self.sign(receipt)
+    }
+
+    /// Signs a page of a diagnostics export.
+    ///
+    /// # Errors
+    /// A bound of the document, before anything is signed; `TooLarge`: leave some of it to the next page.
+    pub fn sign_export(&self, export: &Export) -> Result<String, Refused> {
+        self.sign(export)
     }
 
     fn sign<D: Document>(&self, document: &D) -> Result<String, Refused> {

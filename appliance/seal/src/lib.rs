@@ -1,4 +1,4 @@
-//! Owns: verifying documents, opening and sealing them, and signing the box's own two (Ask, Receipt).
+//! Owns: verifying documents, opening and sealing them, and signing the box's own three (Ask, Receipt, Export).
 //! Never: network, files, a clock; signing of anything that gives authority (the issuer does).
 //! Called by: arbiter, facility, parloirctl, the issuer.
 //!
@@ -11,6 +11,7 @@ mod error;
 pub mod jws;
 pub mod keyring;
 pub mod keys;
+pub mod ledger;
 pub mod random;
 pub mod roots;
 pub mod sealed;

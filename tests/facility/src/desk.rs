@@ -3,6 +3,7 @@
 //! Called by: [`crate::office`], tests.
 
 mod asking;
+mod diagnosis;
 mod ending;
 mod joining;
 mod kept;
@@ -25,6 +26,7 @@ use parloir_seal::{PublicKey, random, sealed};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
 
 /// Visits whose receipts may still come.
 const MAX_VISITS: usize = 32;
@@ -124,6 +126,15 @@ pub enum Output {
     },
     /// For whoever reads our standard output.
     Event(Value),
+    /// A file that staff wanted, and the event when it is written.
+    File {
+        /** Where. */
+        path: PathBuf,
+        /** What. */
+        bytes: Vec<u8>,
+        /** Said then. */
+        event: Value,
+    },
 }
 
 /// See the module.
@@ -150,6 +161,7 @@ pub struct Desk {
     connected: bool,
     from_box: Allowance,
     asks: Allowance,
+    diagnosis: Option<diagnosis::Diagnosis>,
     /// Something changed that a restart must not lose.
     changed: bool,
 }
@@ -210,6 +222,7 @@ impl Desk {
             connected: true,
             from_box: Allowance::new(200, 50.0),
             asks: Allowance::new(10, 0.5),
+            diagnosis: None,
             changed: true,
         };
         kept.map_or(Ok(()), |bytes| desk.restore(now, bytes))?;
@@ -291,6 +304,7 @@ impl Desk {
             "reveal" => self.reveal(body),
             "ended" => self.ended(body),
             "receipt" => self.receipt(body),
+            "export" => self.export(now, body),
             "status" => {
                 let status: Value = serde_json::from_slice(body)?;
                 Ok(vec![event("attached", json!({"online": status["online"].as_bool()}))])

@@ -252,6 +252,12 @@ impl Office {
                 }
                 Output::Drop { page } => drop(self.pages.remove(&page)),
                 Output::Publish { kind, body } => self.publish(kind, body),
+                Output::File { path, bytes, mut event } => {
+                    if let Err(e) = write(&path, &bytes) {
+                        event["error"] = format!("{}: {e}: name a file that can be written", path.display()).into();
+                    }
+                    (self.print)(&event);
+                }
             }
         }
     }

@@ -191,7 +191,7 @@ fn the_orders_in_the_docs_are_understood() {
     let page = include_str!("../../../docs/mqtt.md");
     let block = page.split("```json").nth(1).unwrap().split("```").next().unwrap();
     let lines: Vec<&str> = block.lines().filter(|l| !l.is_empty()).collect();
-    assert_eq!(lines.len(), 8);
+    assert_eq!(lines.len(), 9);
     lines.iter().for_each(|l| drop(serde_json::from_str::<parloir_facility::desk::Order>(l).unwrap()));
 }
 
@@ -265,4 +265,67 @@ fn what_no_page_says_is_not_read() {
         assert!(Said::read(&bad).is_err(), "{}", &bad[..bad.len().min(80)]);
     }
     assert!(Said::read(&stats(json!({"fps": 30.0, "codec": "H264"}))).is_ok());
+}
+
+/// The box's pages, made here: `rows` of its ledger from a number on, or a piece of its journal.
+fn page(b: &Bench, request: &Value) -> Vec<u8> {
+    use parloir_pass::export::{JournalPage, LedgerPage};
+    let (site, from) = (b.site(), request["from"].as_u64().unwrap());
+    let mut export = parloir_issuer::example::Example::default().export();
+    (export.site, export.device) = (site.site, site.device);
+    export.request = request["request"].as_str().unwrap().parse().unwrap();
+    let rows = export.ledger.take().unwrap();
+    if request["part"] == "ledger" {
+        export.ledger = Some(LedgerPage { from, last: 4, ..rows });
+    } else {
+        let text = if from == 0 { "first\n" } else { "second\n" }.to_owned();
+        export.journal = Some(JournalPage { from, total: 13, digest: parloir_pass::Bytes32([1; 32]), text });
+    }
+    b.sealed(Typ::Export, b.box_key().sign_export(&export).unwrap().as_bytes())
+}
+
+#[test]
+fn an_export_is_collected_page_after_page_into_one_file() {
+    let mut b = bench("diagnose", None);
+    let file = "/tmp/box.export";
+    let mut out = order(&mut b, json!({"do": "diagnose", "file": file}));
+    assert!(order(&mut b, json!({"do": "diagnose", "file": file})).refused().contains("already"));
+    let mut asked = Vec::new();
+    while out.files.is_empty() {
+        let request: Value = serde_json::from_slice(out.sent("diagnose")).unwrap();
+        asked.push((request["part"].as_str().unwrap().to_owned(), request["from"].as_u64().unwrap()));
+        let body = page(&b, &request);
+        out = b.from_box("export", body.clone());
+        if out.files.is_empty() {
+            assert!(b.from_box("export", body).sent.is_empty(), "the same page twice asks for nothing");
+        }
+    }
+    let ask = |part: &str, from| (part.to_owned(), from);
+    assert_eq!(asked, [ask("ledger", 1), ask("ledger", 3), ask("journal", 0), ask("journal", 6)]);
+    let told = out.event("diagnosed");
+    assert_eq!((&told["pages"], &told["rows"], &told["error"]), (&json!(4), &json!(4), &Value::Null));
+    assert_eq!(String::from_utf8_lossy(&out.files[0]).lines().count(), 4);
+}
+
+#[test]
+fn a_page_that_is_not_the_boxs_own_is_none_and_a_box_that_is_silent_is_asked_five_times() {
+    let mut b = bench("diagnose-forged", None);
+    let out = order(&mut b, json!({"do": "diagnose", "file": "/tmp/box.export"}));
+    let request: Value = serde_json::from_slice(out.sent("diagnose")).unwrap();
+    let forged = sign(&parloir_issuer::example::Example::default().export(), &Secret::new(&[5; 32])).unwrap();
+    let body = b.sealed(Typ::Export, forged.as_bytes());
+    b.from_box("export", body).refused();
+    b.from_box("export", b"noise".to_vec()).refused();
+    let mut tries = 1;
+    let said = loop {
+        let out = b.after(4000);
+        match out.sent.iter().find(|(kind, _)| *kind == "diagnose") {
+            Some((_, again)) => assert_eq!(serde_json::from_slice::<Value>(again).unwrap(), request),
+            None => break out.event("diagnosed")["error"].as_str().unwrap().to_owned(),
+        }
+        tries += 1;
+    };
+    assert!(tries == 5 && said.contains("does not answer"), "{tries} {said}");
+    let late = page(&b, &request);
+    assert!(b.from_box("export", late).refused().contains("nobody asked"));
 }

@@ -66,7 +66,7 @@ fn leaves(output: &Output, joined: bool) {
             assert!(kind.name != "grant" || joined, "a grant for nobody");
         }
         Output::Page { says, .. } => assert!(serde_json::to_string(says).is_ok_and(|text| text.len() <= MAX)),
-        Output::Drop { .. } | Output::Event(_) => {}
+        Output::Drop { .. } | Output::Event(_) | Output::File { .. } => {}
     }
 }
 

@@ -13,6 +13,7 @@ mod house;
 mod callers;
 mod clocks;
 mod contract;
+mod diagnostics;
 mod disk;
 mod endings;
 mod hostile;

@@ -32,6 +32,7 @@ const CALLS: &str = "org.parloir.Calls1";
 const REMOTE: &str = "org.parloir.Remote1";
 const COURIER: &str = "org.parloir.Courier1";
 const MAINTENANCE: &str = "org.parloir.Maintenance1";
+const DIAGNOSTICS: &str = "org.parloir.Diagnostics1";
 
 /// What the bus itself says to a caller that its policy does not know.
 pub const DENIED: &str = "org.freedesktop.DBus.Error.AccessDenied";
@@ -53,7 +54,7 @@ const fn row(interface: &'static str, method: &'static str, good: fn() -> Args, 
 }
 
 /// Every method.
-pub const ROWS: [Row; 18] = [
+pub const ROWS: [Row; 19] = [
     row(CALLS, "Attach", none, true),
     row(CALLS, "Place", id_media_serial, false),
     row(CALLS, "Answer", id_media_serial, false),
@@ -69,6 +70,7 @@ pub const ROWS: [Row; 18] = [
     row(COURIER, "Deliver", || vec!["policy".into(), vec![1_u8].into()], false),
     row(COURIER, "Sent", || vec![1_u64.into()], true),
     row(COURIER, "Signalling", id, false),
+    row(DIAGNOSTICS, "Export", || vec![vec![1_u8].into()], false),
     row(MAINTENANCE, "Begin", || vec!["install".into(), "1.0.0".into()], true),
     row(MAINTENANCE, "Health", none, true),
     row(MAINTENANCE, "Report", || vec!["1.0.0".into(), "Blessed".into()], true),
@@ -100,7 +102,7 @@ async fn call(bus: &Connection, interface: Option<&str>, method: &str, args: Arg
 pub fn may(uid: u32, interface: &str) -> bool {
     match uid {
         UI => [CALLS, REMOTE].contains(&interface),
-        LINK => interface == COURIER,
+        LINK => [COURIER, DIAGNOSTICS].contains(&interface),
         UPDATER => interface == MAINTENANCE,
         _ => false,
     }
@@ -200,7 +202,7 @@ fn the_right_caller_with_wrong_arguments_changes_nothing() {
         let before = seen(&cell).await;
         for row in &ROWS {
             let bus = match row.interface {
-                COURIER => cell.courier.bus.clone(),
+                COURIER | DIAGNOSTICS => cell.courier.bus.clone(),
                 MAINTENANCE => cell.house.connect(UPDATER).await,
                 _ => cell.bus.clone(),
             };
@@ -251,9 +253,9 @@ fn a_thousand_of_each_at_once_leave_an_arbiter_that_answers() {
         let before = seen(&cell).await;
         for row in &ROWS {
             // One that is the screen, the courier or the updater, and hears nobody.
-            let courier = row.interface == COURIER;
+            let courier = [COURIER, DIAGNOSTICS].contains(&row.interface);
             let (user, first) = match row.interface {
-                COURIER => (LINK, (COURIER, "Attach")),
+                COURIER | DIAGNOSTICS => (LINK, (COURIER, "Attach")),
                 MAINTENANCE => (UPDATER, (MAINTENANCE, "Health")),
                 _ => (UI, (CALLS, "Attach")),
             };

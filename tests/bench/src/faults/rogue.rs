@@ -52,6 +52,7 @@ pub async fn try_everything() -> zbus::Result<()> {
     rogue.call("Courier1", "Online", &(false,)).await;
     rogue.call("Courier1", "Sent", &(0u64,)).await;
     rogue.call("Remote1", "Focus", &()).await;
+    rogue.call("Diagnostics1", "Export", &(vec![0u8; 100],)).await;
     rogue.call("Maintenance1", "Begin", &("install", "1.0.0")).await;
     rogue.call("Maintenance1", "Health", &()).await;
     rogue.call("Maintenance1", "Report", &("1.0.0", "Blessed")).await;

@@ -106,6 +106,7 @@ impl Desk {
     pub(super) fn tick(&mut self, now: Now) -> Result<Vec<Output>, Wrong> {
         let mut out = self.tick_ring(now)?;
         out.extend(self.tick_windows(now));
+        out.extend(self.tick_diagnosis(now)?);
         out.extend(self.tick_visit(now)?);
         out.extend(self.hint_again(now)?);
         if let Some((_, grant)) = self.late.take_if(|(at_ms, _)| now.mono_ms >= *at_ms) {

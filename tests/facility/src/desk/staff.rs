@@ -1,4 +1,4 @@
-//! Owns: what staff may say at the console: no to somebody, and on a bench, what this facility shall do wrong.
+//! Owns: what staff may say at the console: no to somebody, what the box says of itself, and on a bench, what this facility shall do wrong.
 //! Never: a yes.
 //! Called by: the desk.
 
@@ -10,6 +10,7 @@ use parloir_link::topic::{MAX_BODY, Way, find};
 use parloir_pass::{DenyTarget, Id};
 use serde::Deserialize;
 use serde_json::json;
+use std::path::PathBuf;
 
 /// One line of the console.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,6 +37,11 @@ pub enum Order {
         /** They are. */
         on: bool,
     },
+    /// What the box says of itself, into a file.
+    Diagnose {
+        /** Where; what is there is replaced. */
+        file: PathBuf,
+    },
     /// Bytes of a test to the box; only with `--tamperable`.
     Send {
         /** A kind that goes down. */
@@ -61,6 +67,7 @@ impl Desk {
                 self.settings.tamper = if how.is_empty() { None } else { Some(Tamper::from_str(&how, false)?) };
                 Ok(vec![event("console", json!({"do": "tamper", "how": how, "error": null}))])
             }
+            Order::Diagnose { file } => self.diagnose(now, file),
             Order::Send { kind, hex } => self.send(&kind, &hex),
         }
     }

@@ -10,7 +10,7 @@ use parloir_facility::turn::Relays;
 use parloir_issuer::{Options, Secret, Site, files, provision, sign};
 use parloir_link::topic::{Way, find};
 use parloir_pass::receipt::Parcel;
-use parloir_pass::{Ask, Bytes32, Class, Document, Grant, Id, Media, Receipt, Statement, Typ, VERSION};
+use parloir_pass::{Ask, Bytes32, Document, Grant, Id, Media, Receipt, Statement, Typ, VERSION};
 use parloir_seal::{BoxKey, Clock, Keyring, UnsealKey, random, sealed};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -108,6 +108,10 @@ impl Bench {
                 Output::Page { page, says } => out.says.push((page, *says)),
                 Output::Drop { page } => out.dropped.push(page),
                 Output::Event(value) => out.events.push(value),
+                Output::File { bytes, event, .. } => {
+                    out.files.push(bytes);
+                    out.events.push(event);
+                }
             }
         }
         out
