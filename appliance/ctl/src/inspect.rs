@@ -1,12 +1,12 @@
-//! Owns: `parloirctl inspect`.
+//! Owns: `parloirctl inspect` and `parloirctl verify`.
 //! Never: prints a document that it could not verify.
-//! Called by: main, receipt.
+//! Called by: main, receipt, sign.
 
 use std::path::PathBuf;
 
 use parloir_issuer::files;
 use parloir_pass::{
-    Ask, Beat, Bytes32, Deny, Document, Entitlement, Grant, Id, Receipt, Ring, Role, SitePolicy, Statement, Time, Typ,
+    Ask, Beat, Bytes32, Deny, Document, Entitlement, Export, Grant, Id, Receipt, Ring, Role, SitePolicy, Statement, Time, Typ,
 };
 use parloir_seal::{Clock, Keyring, PublicKey, Roots, UnsealKey, jws, sealed};
 use parloir_wire::{door_record, ticket};
@@ -24,7 +24,7 @@ pub struct Args {
     file: PathBuf,
     #[command(flatten)]
     trust: Trust,
-    /// Public key of the box (ask.pub), for Ask and Receipt.
+    /// Public key of the box (ask.pub), for Ask, Receipt and Export.
     #[arg(long, value_name = "FILE")]
     box_key: Option<PathBuf>,
     /// Public key of a visitor as its grant names it, base64url, for a Statement.
@@ -41,8 +41,20 @@ pub struct Args {
     device: Option<Id>,
 }
 
-/// What to believe.
+/// Verify a document of any kind and say by whom it is signed, without printing it.
+///
+/// Takes what inspect takes; what it prints holds no person.
 #[derive(clap::Args)]
+pub struct VerifyArgs {
+    #[command(flatten)]
+    document: Args,
+    /// As one JSON value.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What to believe.
+#[derive(clap::Args, Clone)]
 pub struct Trust {
     /// Public root keys (roots.bin).
     #[arg(long, value_name = "FILE")]
@@ -56,6 +68,11 @@ pub struct Trust {
 }
 
 impl Trust {
+    /// Whether an Authority was given.
+    pub fn is_given(&self) -> bool {
+        self.authority.is_some()
+    }
+
     pub fn clock(&self) -> Clock {
         Clock::Unix(self.now.unwrap_or_else(init::clock))
     }
@@ -75,14 +92,41 @@ impl Trust {
 
 /// Verifies and prints.
 pub fn run(args: &Args) -> Result<(), Fault> {
+    println!("{:#}", opened(args)?);
+    Ok(())
+}
+
+/// Verifies and says so.
+pub fn say_verified(args: &VerifyArgs) -> Result<(), Fault> {
+    let mut said = opened(&args.document)?;
+    let kind = said["document"].as_str().unwrap_or_default().to_owned();
+    if args.json {
+        if let Some(members) = said.as_object_mut() {
+            members.retain(|name, _| ["document", "signed_by", "role"].contains(&name.as_str()));
+            members.insert("verified".to_owned(), true.into());
+        }
+        println!("{said:#}");
+    } else {
+        let by = |name: &str| said[name].as_str().map_or_else(String::new, |text| format!(", {name} {text}"));
+        println!("verified: {kind}{}{}", by("role"), by("signed_by"));
+    }
+    Ok(())
+}
+
+/// Verifies what was just signed, as a box would.
+pub fn verify_signed(bytes: &[u8], trust: &Trust) -> Result<(), Fault> {
+    let trust = trust.clone();
+    let file = PathBuf::new();
+    verify(bytes, &Args { file, trust, box_key: None, statement_key: None, unseal_key: None, kind: None, device: None }).map(drop)
+}
+
+fn opened(args: &Args) -> Result<Value, Fault> {
     let mut bytes = files::read(&args.file)?;
     if let (Some(path), Some(kind), Some(device)) = (&args.unseal_key, args.kind, args.device) {
         let key = UnsealKey::new(&files::read_32(path)?)?;
         bytes = sealed::open(kind, &device, &key, &bytes)?;
     }
-    let said = verify(&bytes, args)?;
-    println!("{said:#}");
-    Ok(())
+    verify(&bytes, args)
 }
 
 fn verify(bytes: &[u8], args: &Args) -> Result<Value, Fault> {
@@ -136,7 +180,8 @@ fn verify_compact(bytes: &[u8], args: &Args) -> Result<Value, Fault> {
             Err(Fault::new(typ, "a compact JWS, but roots sign the general serialization", "use authority.json", "WrongTyp"))
         }
         Typ::Ring => by_site::<Ring>(bytes, args),
-        Typ::Agenda | Typ::SignIn | Typ::Export => {
+        Typ::Export => by_box::<Export>(bytes, args),
+        Typ::Agenda | Typ::SignIn => {
             Err(Fault::new(typ, "reserved: this release has no such document", "update parloirctl", "WrongTyp"))
         }
     }

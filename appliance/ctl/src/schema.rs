@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use parloir_issuer::{example::Example, files};
-use parloir_pass::{Ask, Beat, Deny, Entitlement, Grant, Parcel, Receipt, Ring, SitePolicy, Statement, Time, Typ};
+use parloir_pass::{Ask, Beat, Deny, Entitlement, Export, Grant, Parcel, Receipt, Ring, SitePolicy, Statement, Time, Typ};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -46,6 +46,7 @@ pub fn run(args: &Args) -> Result<(), Fault> {
     write::<Statement>(out, Typ::Statement.name(), &site.statement())?;
     write::<Beat>(out, Typ::Beat.name(), &site.beat())?;
     write::<Deny>(out, Typ::Deny.name(), &site.deny())?;
+    write::<Export>(out, Typ::Export.name(), &site.export())?;
     write::<Receipt>(out, Typ::Receipt.name(), &receipt)?;
     write(out, "parcel", &parcel)
 }
