@@ -9,7 +9,7 @@ use parloir_house::{binary, dependents, direct, metadata, root};
 
 /// What a room may depend on directly. A crate that is not here may depend on what it likes (tests and tools of the bench).
 const ROOMS: &[(&str, &[&str])] = &[
-    ("parloir-core", &["parloir-pass", "thiserror"]),
+    ("parloir-core", &["parloir-pass", "serde", "thiserror"]), // serde: derives alone, for the journal (ADR 28)
     ("parloir-pass", &["serde", "schemars"]), // schemars: only with the feature that prints docs/schema
     (
         "parloir-seal",
@@ -147,6 +147,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             // What a box wrote is read with the box's own types.
             "parloir-updater",
             "clap",
+            "clap_complete",
+            "clap_mangen",
             "serde",
             "serde_json",
             "schemars",
