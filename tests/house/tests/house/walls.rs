@@ -9,8 +9,8 @@ use parloir_house::{binary, dependents, direct, metadata, root};
 
 /// What a room may depend on directly. A crate that is not here may depend on what it likes (tests and tools of the bench).
 const ROOMS: &[(&str, &[&str])] = &[
-    ("parloir-core", &["parloir-pass", "serde", "thiserror"]), // serde: derives alone, for the journal (ADR 28)
-    ("parloir-pass", &["serde", "schemars"]), // schemars: only with the feature that prints docs/schema
+    ("parloir-core", &["parloir-pass", "serde", "thiserror"]), // serde: derives for the journal
+    ("parloir-pass", &["serde", "schemars"]),                  // schemars: only with the feature that prints docs/schema
     (
         "parloir-seal",
         &[
