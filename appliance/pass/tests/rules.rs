@@ -102,21 +102,29 @@ fn the_policy_allows_it() {
     assert_eq!(changed(open), Ok(()));
 }
 
+/// The same visit in another class, by every document.
+fn of_class(class: Class) -> impl FnOnce(&mut Visit) {
+    move |v| {
+        v.grant.class = class;
+        v.ask.class = class;
+        v.entitlement.contacts[0].class = class;
+        v.policy.classes[0].class = class;
+        v.authority.keys.iter_mut().for_each(|k| k.classes.push(class));
+        if class.is_private() {
+            v.ask.commitment = Some(Bytes32([3; 32]));
+            v.grant.parties[0].code_nonce = Some(Bytes32([4; 32]));
+        }
+    }
+}
+
 /// Whatever entitlement, policy and keys say, this release makes family calls only.
 #[test]
 fn no_other_class_yet() {
     for class in Class::ALL.into_iter().filter(|c| *c != Class::Family) {
-        let everywhere = |v: &mut Visit| {
-            v.grant.class = class;
-            v.ask.class = class;
-            v.entitlement.contacts[0].class = class;
-            v.policy.classes[0].class = class;
-            v.authority.keys.iter_mut().for_each(|k| k.classes.push(class));
-        };
-        assert_eq!(changed(everywhere), Err(("GrantOutsidePolicy", "class")), "{class}");
+        assert_eq!(changed(of_class(class)), Err(("GrantOutsidePolicy", "class")), "{class}");
         for who in [|g: &mut Grant| g.recorded_by = "Somebody".into(), |g: &mut Grant| g.watched_by = "Somebody".into()] {
             let open = changed(|v| {
-                everywhere(v);
+                of_class(class)(v);
                 v.policy.classes[0].recording = true;
                 v.policy.classes[0].monitoring = true;
                 who(&mut v.grant);
@@ -125,6 +133,34 @@ fn no_other_class_yet() {
             assert_eq!(open.map_err(|(code, _)| code), Err(code), "{class}: whatever the policy says");
         }
     }
+}
+
+/// Judged before the class itself is: what is refused as not made yet is refused for this first.
+#[test]
+fn what_is_private_is_end_to_end_with_one_and_has_both_halves_of_a_code() {
+    let private = |change: &dyn Fn(&mut Visit)| {
+        changed(|v| {
+            of_class(Class::Lawyer)(v);
+            v.policy.classes[0].recording = true;
+            v.policy.classes[0].monitoring = true;
+            change(v);
+        })
+    };
+    let recorded = Err(("PrivateClassRecorded", "recorded_by"));
+    assert_eq!(private(&|v| v.grant.recorded_by = "the prison".into()), recorded, "whatever the policy says");
+    assert_eq!(private(&|v| v.grant.watched_by = "the prison".into()), recorded);
+    assert_eq!(private(&|v| v.grant.route = Route::Engine), Err(("PrivateClassRoute", "route")));
+    assert_eq!(private(&|v| v.grant.parties[0].code_nonce = None), Err(("PrivateClassCode", "parties")));
+    let second = |v: &mut Visit| {
+        let other = Party { certificate: Bytes32([8; 32]), statement_key: Bytes32([9; 32]), ..v.grant.parties[0].clone() };
+        v.grant.parties.push(other);
+    };
+    assert_eq!(private(&second), Err(("PrivateClassParties", "parties")));
+    assert_eq!(
+        changed(|v| v.grant.parties[0].code_nonce = Some(Bytes32([4; 32]))),
+        Err(("GrantBadParties", "parties")),
+        "family"
+    );
 }
 
 #[test]
