@@ -2,7 +2,7 @@
 //! Never: says that a ledger holds of which it saw only a part, without saying which part.
 //! Called by: main.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use parloir_issuer::files;
 use parloir_pass::{Bytes32, Parcel, Receipt};
@@ -105,7 +105,7 @@ fn verify(args: &VerifyArgs) -> Result<(), Fault> {
     Ok(())
 }
 
-fn read_receipt(path: &PathBuf, args: &VerifyArgs) -> Result<Receipt, Fault> {
+fn read_receipt(path: &Path, args: &VerifyArgs) -> Result<Receipt, Fault> {
     let bytes = files::read(path)?;
     let text = String::from_utf8_lossy(&bytes);
     let parcel = serde_json::from_str::<Parcel>(&text).ok();

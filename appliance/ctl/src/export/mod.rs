@@ -92,7 +92,7 @@ impl Source {
         Ok(Whole {
             ledger: join_ledger(&pages)
                 .ok_or_else(|| wrong("a page of the ledger is missing, or rows do not follow each other"))?,
-            journal: join_journal(&pages).map_err(|cause| wrong(cause))?,
+            journal: join_journal(&pages).map_err(wrong)?,
             pages: pages.len(),
             now,
         })
