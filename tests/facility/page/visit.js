@@ -154,8 +154,9 @@ async function ring(ringing) {
   heading();
   // Made while it rings, so that Join has nothing to wait for.
   page.identity = identityOf(ringing.call);
-  // It was answered here, or this is the visitor's own call: nothing is asked twice.
-  if (page.joined === ringing.call || (ringing.ring && ringing.ring === page.calling)) {
+  // It was answered here, or this is the visitor's own call: nothing is asked twice. In a private visit each half of a code is a press: who
+  // carries it could call the page again and again otherwise, until the codes of two calls of his are the same.
+  if (page.joined === ringing.call || (!ringing.commitment && ringing.ring && ringing.ring === page.calling)) {
     write($("calling-title"), () => t("calling.answered"));
     return joinPressed();
   }
@@ -342,7 +343,7 @@ window.addEventListener("beforeunload", async () => {
 function state(visit, last) {
   const next = async () => {
     const { jws, stats } = await visit.media.statement(last);
-    document.body.dataset.stats = JSON.stringify({ ...stats, at_ms: performance.now() });
+    document.body.dataset.stats = JSON.stringify({ ...stats, at_ms: performance.now(), code: document.body.dataset.code ?? "" });
     say({ type: "statement", jws, stats });
   };
   return visit.saying = (visit.saying ?? Promise.resolve()).then(next);

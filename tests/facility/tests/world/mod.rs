@@ -9,7 +9,7 @@ use parloir_issuer::{Options, Site, files, provision};
 use parloir_link::broker::{self, Identity};
 use parloir_link::topic::{Topics, Way, find};
 use parloir_pass::receipt::Parcel;
-use parloir_pass::{Ask, Bytes32, Class, Deny, Grant, Media, Receipt, Typ, VERSION};
+use parloir_pass::{Ask, Bytes32, Deny, Grant, Media, Receipt, Typ, VERSION};
 use parloir_seal::{BoxKey, Clock, Keyring, UnsealKey, random, sealed};
 use rumqttc::{AsyncClient, Event, Packet, PublishOptions, QoS, SessionMode};
 use serde_json::Value;
@@ -93,10 +93,20 @@ impl World {
     }
 
     pub async fn start_with(name: &str, flags: &[&str]) -> Self {
+        Self::provisioned(name, flags, Options::default()).await
+    }
+
+    /// With a lawyer as the first contact.
+    pub async fn of_a_lawyer(name: &str) -> Self {
+        let options = Options { lawyer: Some("Lawyer Silva".to_owned()), ..Options::default() };
+        Self::provisioned(name, &["--direct-candidates"], options).await
+    }
+
+    async fn provisioned(name: &str, flags: &[&str], options: Options) -> Self {
         let dir = Dir::new(name);
         let at = dir.path();
         let relay = "turn:127.0.0.1:3478?transport=udp".to_owned();
-        let options = Options { relays: vec![relay], now: unix_s(), ..Options::default() };
+        let options = Options { relays: vec![relay], now: unix_s(), ..options };
         let site = provision(at, &options).unwrap();
         let (mosquitto, port) = mosquitto(at, &site.site.to_string());
         std::fs::write(at.join("turn.secret"), "north\n").unwrap();
@@ -201,7 +211,7 @@ impl World {
             call: random::id().unwrap(),
             person: self.site.person.person,
             contact: self.site.person.contacts[0].id,
-            class: Class::Family,
+            class: self.site.person.contacts[0].class,
             media: Media::Video,
             nonce: random::id().unwrap(),
             gate_nonce: random::id().unwrap(),
