@@ -21,6 +21,7 @@ mod guard;
 pub mod invariants;
 pub mod journal;
 pub mod maintenance;
+pub mod never;
 mod project;
 mod receipt;
 pub mod refusal;

@@ -2,12 +2,28 @@
 //! Never: a word that is not in the code.
 //! Called by: the tests that compare the documents, parloirctl.
 
+use crate::never::Never;
 use crate::refusal::{Code, EndReason, Place};
 use crate::update::Word;
-use crate::{call, camera, maintenance, remote};
+use crate::{call, camera, maintenance, never, remote};
 use std::fmt::Write as _;
 
 type Names = Vec<(&'static str, &'static str)>;
+
+/// The tables have states and causes of their own types, of one shape.
+macro_rules! print {
+    ($out:expr, $title:literal, $machine:ident, $never:path) => {{
+        use $machine::{Cause, Kind, next};
+        let row = |cause: &Cause| {
+            Kind::ALL.iter().map(|state| cell(next(*state, *cause).name(), state.name(), $never(*state, *cause))).collect()
+        };
+        let rows: Vec<Vec<String>> = Cause::ALL.iter().map(row).collect();
+        let states = names(Kind::ALL, |k| (k.name(), k.words()));
+        table($out, $title, &states, &names(Cause::ALL, |c| (c.name(), c.words())), &rows);
+        let cells = Cause::ALL.iter().flat_map(|c| Kind::ALL.iter().map(|k| (c.name(), k.name(), $never(*k, *c))));
+        nevers($out, &cells.collect::<Vec<_>>());
+    }};
+}
 
 /// `docs/tables.md`.
 #[must_use]
@@ -15,47 +31,14 @@ pub fn markdown() -> String {
     let mut out = String::from(
         "# The tables\n\nPrinted by `parloir_core::tables::markdown()` from the code that runs; a test compares. To print them anew: \
          `UPDATE=1 cargo test -p parloir-core --test docs`.\n\nA column is a state, a row is what happened; the cell is the next state. \
-         A dot: the state stays. Effects hang on the edges (`appliance/core/src/edges.rs`), never on a row.\n",
+         A dot: the state stays. In brackets: no event brings that cause in that state, for the reason below the table; the table has the cell \
+         all the same, so that it fails closed. A test reaches every other cell and none of these, and holds each reason against every state \
+         that it finds. Effects hang on the edges (`appliance/core/src/edges.rs`), never on a row.\n",
     );
-    let call_row =
-        |cause: &call::Cause| call::Kind::ALL.iter().map(|state| cell(call::next(*state, *cause).name(), state.name())).collect();
-    table(
-        &mut out,
-        "Call",
-        &names(call::Kind::ALL, |k| (k.name(), k.words())),
-        &names(call::Cause::ALL, |c| (c.name(), c.words())),
-        &rows(call::Cause::ALL, call_row),
-    );
-    let camera_row = |cause: &camera::Cause| {
-        camera::Kind::ALL.iter().map(|state| cell(camera::next(*state, *cause).name(), state.name())).collect()
-    };
-    table(
-        &mut out,
-        "Camera",
-        &names(camera::Kind::ALL, |k| (k.name(), k.words())),
-        &names(camera::Cause::ALL, |c| (c.name(), c.words())),
-        &rows(camera::Cause::ALL, camera_row),
-    );
-    let remote_row = |cause: &remote::Cause| {
-        remote::Kind::ALL.iter().map(|state| cell(remote::next(*state, *cause).name(), state.name())).collect()
-    };
-    table(
-        &mut out,
-        "Remote",
-        &names(remote::Kind::ALL, |k| (k.name(), k.words())),
-        &names(remote::Cause::ALL, |c| (c.name(), c.words())),
-        &rows(remote::Cause::ALL, remote_row),
-    );
-    let shift_row = |cause: &maintenance::Cause| {
-        maintenance::Kind::ALL.iter().map(|state| cell(maintenance::next(*state, *cause).name(), state.name())).collect()
-    };
-    table(
-        &mut out,
-        "Maintenance",
-        &names(maintenance::Kind::ALL, |k| (k.name(), k.words())),
-        &names(maintenance::Cause::ALL, |c| (c.name(), c.words())),
-        &rows(maintenance::Cause::ALL, shift_row),
-    );
+    print!(&mut out, "Call", call, never::in_call);
+    print!(&mut out, "Camera", camera, never::in_camera);
+    print!(&mut out, "Remote", remote, never::in_remote);
+    print!(&mut out, "Maintenance", maintenance, never::in_maintenance);
     out
 }
 
@@ -107,12 +90,23 @@ fn names<T>(all: &[T], of: impl Fn(&T) -> (&'static str, &'static str)) -> Names
     all.iter().map(of).collect()
 }
 
-fn rows<T>(all: &[T], of: impl Fn(&T) -> Vec<String>) -> Vec<Vec<String>> {
-    all.iter().map(of).collect()
+fn cell(next: &'static str, state: &'static str, never: Option<Never>) -> String {
+    let stays = if next == state { "·" } else { next };
+    if never.is_some() { format!("({stays})") } else { stays.to_owned() }
 }
 
-fn cell(next: &'static str, state: &'static str) -> String {
-    if next == state { "·".to_owned() } else { next.to_owned() }
+/// Below a table: which causes never come, where, and why not.
+fn nevers(out: &mut String, of: &[(&'static str, &'static str, Option<Never>)]) {
+    let _ = writeln!(out, "\n| Never comes | In | Because |\n| --- | --- | --- |");
+    for why in Never::ALL {
+        let mut causes: Vec<_> = of.iter().filter(|(_, _, never)| *never == Some(*why)).map(|(cause, _, _)| *cause).collect();
+        causes.dedup();
+        for cause in causes {
+            let cells = of.iter().filter(|(c, _, never)| *c == cause && *never == Some(*why));
+            let states: Vec<_> = cells.map(|(_, state, _)| *state).collect();
+            let _ = writeln!(out, "| {cause} | {} |{} |", states.join(", "), why.words());
+        }
+    }
 }
 
 fn table(out: &mut String, title: &str, states: &Names, causes: &Names, rows: &[Vec<String>]) {

@@ -2,18 +2,21 @@
 //! Never: knows how the machine is made; it sees events, effects and the view.
 //! Called by: walk.rs, judge_walk.rs.
 
+pub mod cells;
 mod chaos;
 pub mod course;
+pub mod never;
 mod places;
 mod watch;
 
 use crate::bed::*;
 use crate::twin::Twin;
-use parloir_core::call::{Cause, Kind};
+use cells::Cells;
+use parloir_core::call::Kind;
 use parloir_core::refusal::Place;
 use parloir_core::*;
 use parloir_pass::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// xorshift64*, so that a seed means the same on every machine.
 pub struct Dice(pub u64);
@@ -71,8 +74,7 @@ pub struct World {
     pub stopped: bool,
     /// Who may change the box, and until when at most.
     pub leased: Option<(Owner, u64)>,
-    /// How often each row of the table `Maintenance` was used.
-    pub shifts: BTreeMap<(maintenance::Kind, maintenance::Cause), u64>,
+    pub cells: Cells,
     /// When the call process spoke last.
     pub spoke: u64,
     pub log: Vec<(u64, Event)>,
@@ -124,7 +126,7 @@ impl World {
             seen: BTreeSet::new(),
             stopped: false,
             leased: None,
-            shifts: BTreeMap::new(),
+            cells: Cells::default(),
             spoke: 0,
             log: Vec::new(),
             effects: 0,
@@ -133,7 +135,7 @@ impl World {
     }
 
     /// Time passes; mostly the call process speaks meanwhile, as it does every half second.
-    pub fn wait(&mut self, dice: &mut Dice, rows: &mut BTreeMap<(Kind, Cause), u64>) {
+    pub fn wait(&mut self, dice: &mut Dice) {
         let wait = match dice.roll(20) {
             0..=9 => dice.roll(300),
             10..=17 => dice.roll(self.mood.patience),
@@ -150,15 +152,8 @@ impl World {
             let (width, height) = (1280, 720);
             let fact = CallFact::Progress { frames_decoded: 0, width, height, target_kbps: 900, loss_permille: 0, rtt_ms: 40 };
             self.step(Event::Call { call, fact });
-            self.count_rows(rows);
         }
         self.now = end;
-    }
-
-    pub fn count_rows(&self, rows: &mut BTreeMap<(Kind, Cause), u64>) {
-        for (before, cause, _) in self.state.rows() {
-            *rows.entry((*before, *cause)).or_default() += 1;
-        }
     }
 
     /// What would come next if everybody did as they should.

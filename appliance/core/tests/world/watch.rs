@@ -23,6 +23,7 @@ impl World {
         }
         let effects = self.state.step(Now { mono_ms: self.now }, event.clone());
         self.effects += effects.len() as u64;
+        self.cells.note(&self.state);
         if matches!(event, Event::Time(_)) && self.state.view().clock_trusted {
             self.twin.trust();
         }
@@ -85,9 +86,6 @@ impl World {
                 }
                 _ => {}
             }
-        }
-        for (kind, cause, _) in self.state.shifts() {
-            *self.shifts.entry((*kind, *cause)).or_default() += 1;
         }
         assert_eq!(self.leased.is_some(), self.state.maintenance_kind() != maintenance::Kind::Idle);
         let Some((_, until)) = self.leased else { return };
