@@ -165,7 +165,7 @@ mod tests {
             walk(&mut journal, &mut core, event, at);
         }
         let mut longest = 0;
-        for n in 0..20_000_u64 {
+        for n in 0..8_000_u64 {
             let event = Event::Online { up: n % 2 == 0, fresh: parloir_pass::Id(u128::from(n).to_le_bytes()) };
             walk(&mut journal, &mut core, event, 1000 + n);
             if n % 1000 == 0 {
