@@ -164,7 +164,10 @@ impl<'a> Screen<'a> {
                 self.card.insert(card).clone()
             }
         };
-        let Some(output) = card.output(self.news.any())? else {
+        // Without a TV each look asks, whether or not the kernel has said something: a plug that nobody was told of is found, and there is
+        // no description to read.
+        let news = self.news.any() || self.surface.is_none();
+        let Some(output) = card.output(news)? else {
             self.surface = None;
             self.tell(Place::NoTv);
             return Ok(());
