@@ -181,20 +181,11 @@ fn one(rig: &mut Rig, moment: Moment, browser: bool, number: usize) -> Result<(S
     let mut struck = Struck::default();
     let mut trouble = Vec::new();
     let mut whole = true;
-    let steps: [&mut dyn FnMut(&mut Rig, &mut Struck) -> Result<(), Halt>; 3] = [
-        &mut |rig, _| if browser { rig.with_guest(true) } else { rig.with_paper() },
-        &mut |rig, struck| visit(rig, moment, struck),
-        &mut |rig, _| over(rig, moment),
-    ];
-    for step in steps {
-        match step(rig, &mut struck) {
-            Ok(()) => {}
-            Err(Halt::Stopped) => return Err(Halt::Stopped),
-            Err(Halt::Failed(why)) => {
-                trouble.push(why);
-                break;
-            }
-        }
+    let guest = if browser { rig.with_guest(true) } else { rig.with_paper() };
+    match guest.and_then(|()| visit(rig, moment, &mut struck)).and_then(|()| over(rig, moment)) {
+        Ok(()) => {}
+        Err(Halt::Stopped) => return Err(Halt::Stopped),
+        Err(Halt::Failed(why)) => trouble.push(why),
     }
     let seen = rig.observed();
     match rig.heal().and_then(|()| rig.home()) {
