@@ -267,8 +267,13 @@ impl Scene {
 
 impl Drop for Scene {
     fn drop(&mut self) {
-        // After a failure too: it is what one looks at.
+        // After a failure too: it is what one looks at. The disks are not: each has some 200 MB, and the next life makes its own.
         let _ = self.keep();
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            if entry.path().extension().is_some_and(|end| end == "img") {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 }
 

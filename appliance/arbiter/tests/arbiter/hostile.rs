@@ -162,9 +162,10 @@ fn a_call_process_that_does_not_read_is_hung_up_on() {
             cell.screen.let_out(false, false, 0).await.unwrap();
         }
         cell.phase(Phase::Held).await;
-        // It hears that it is alone, and whatever it says is not heard any more.
-        let end = std::iter::from_fn(|| parloir_shell::fds::recv(&asked.call.end, 8192, 1).unwrap()).count();
-        assert!(end >= told - 1, "{end} of {told}");
+        // What its socket took stands there, then the end: it hears that it is alone, and whatever it says is not heard any more. How many of
+        // those told came after the hang-up, before the log was read again, is the machine's affair.
+        let taken = std::iter::from_fn(|| parloir_shell::fds::recv(&asked.call.end, 8192, 1).unwrap()).count();
+        assert!((1..told).contains(&taken), "{taken} of {told}: one at least was not taken");
         let fact = parloir_wire::lease::Fact::FarLeft;
         assert!(parloir_shell::fds::send(&asked.call.end, &fact.encode(), &[]).is_err());
         still_there(&cell).await;
