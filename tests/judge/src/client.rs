@@ -2,7 +2,7 @@
 //! Never: judges an answer.
 //! Called by: the fuzzer, the flood.
 
-use crate::marshal::{CALL, Head, Message, NO_REPLY, head, size};
+use crate::marshal::{CALL, Head, Message, NO_REPLY, SIGNAL, head, size};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -13,6 +13,8 @@ use std::time::Duration;
 /// The bus itself.
 pub const BUS: &str = "org.freedesktop.DBus";
 
+/// Signals that are kept.
+const HEARD: usize = 63;
 /// Descriptors that are kept.
 const KEPT: usize = 4;
 
@@ -36,8 +38,10 @@ pub struct Client {
     limit: Duration,
     serial: u32,
     kept: Vec<OwnedFd>,
-    /// Members of the signals that came.
-    pub heard: Vec<String>,
+    /// The signals that came.
+    pub heard: Vec<Head>,
+    /// Body of the last answer.
+    pub answer: Vec<u8>,
 }
 
 impl Client {
@@ -56,7 +60,7 @@ impl Client {
                 return Err(io::Error::other(format!("the bus says {line} where {wanted} is due")));
             }
         }
-        let mut client = Self { stream, limit, serial: 0, kept: Vec::new(), heard: Vec::new() };
+        let mut client = Self { stream, limit, serial: 0, kept: Vec::new(), heard: Vec::new(), answer: Vec::new() };
         match client.ask(&Message::call(BUS, "/org/freedesktop/DBus", BUS, "Hello"), None) {
             Answer::Done => Ok(client),
             other => Err(io::Error::other(format!("the bus does not greet: {other:?}"))),
@@ -111,9 +115,15 @@ impl Client {
     fn answer_to(&mut self, serial: u32) -> Answer {
         loop {
             match self.hear() {
-                Ok(head) if head.answers == serial && head.error.is_empty() => return Answer::Done,
-                Ok(head) if head.answers == serial => return Answer::Error(head.error),
-                Ok(head) => self.heard.extend((!head.member.is_empty()).then_some(head.member)),
+                Ok(head) if head.answers == serial => {
+                    self.answer = head.body;
+                    return if head.error.is_empty() { Answer::Done } else { Answer::Error(head.error) };
+                }
+                Ok(head) if head.kind == SIGNAL => {
+                    self.heard.drain(..self.heard.len().saturating_sub(HEARD));
+                    self.heard.push(head);
+                }
+                Ok(_) => {}
                 Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => return Answer::Silence,
                 Err(_) => return Answer::Gone,
             }
@@ -148,6 +158,12 @@ impl Client {
             self.kept.drain(..self.kept.len().saturating_sub(KEPT));
         }
         Ok(())
+    }
+
+    /// The descriptors that came last.
+    #[must_use]
+    pub fn kept(&self) -> &[OwnedFd] {
+        &self.kept
     }
 
     /// A second handle to the connection.

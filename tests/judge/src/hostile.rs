@@ -8,9 +8,9 @@ use crate::marshal::{CALL, ERROR, Message, NO_REPLY, RETURN, SIGNAL, Writer, ali
 use std::collections::BTreeMap;
 
 /// The arbiter's object.
-const PATH: &str = "/org/parloir/arbiter";
+pub const PATH: &str = "/org/parloir/arbiter";
 /// The arbiter's name.
-const NAME: &str = "org.parloir.Arbiter";
+pub const NAME: &str = "org.parloir.Arbiter";
 /// Types that stand where another is due.
 const OTHERS: [&str; 16] = ["y", "b", "n", "u", "x", "t", "d", "s", "o", "g", "ay", "as", "a{sv}", "(st)", "v", "aa(s(tv))"];
 /// Interfaces that every object has, or that a library might serve unasked.

@@ -2,8 +2,11 @@
 //! Never: part of an image; nothing that ships depends on it.
 //! Called by: its tests, in the stage `judge` of `scripts/test`.
 
+pub mod captive;
 pub mod client;
 pub mod contract;
+pub mod course;
+pub mod deeds;
 pub mod dice;
 pub mod hostile;
 pub mod marshal;

@@ -202,6 +202,8 @@ pub struct Head {
     pub error: String,
     /// Member of a signal.
     pub member: String,
+    /// Body.
+    pub body: Vec<u8>,
 }
 
 /// Size of the whole message of which these are the first 16 bytes.
@@ -242,6 +244,7 @@ pub fn head(bytes: &[u8]) -> Head {
             }
         }
     }
+    head.body = bytes.get(end.next_multiple_of(8)..).unwrap_or_default().to_vec();
     head
 }
 

@@ -9,6 +9,7 @@ use nix::libc;
 use parloir_bus::proxy::{Calls1Proxy, ChangedStream, Remote1Proxy};
 use parloir_bus::view::View;
 use parloir_shell::fds;
+use parloir_wire::keys::Key;
 use parloir_wire::start::{self, Start};
 use std::io::ErrorKind;
 use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
@@ -85,11 +86,16 @@ pub fn receive(fd: &OwnedFd, max: usize) -> Option<fds::Message> {
     }
 }
 
-/// One OK on the remote, as the kernel would tell it.
+/// One OK on the remote.
 pub fn press_ok(house: &House) {
+    press(house, Key::Ok);
+}
+
+/// A key of the remote goes down, as the kernel would tell it.
+pub fn press(house: &House, key: Key) {
     let mut event = [0; 24];
     event[16..18].copy_from_slice(&1_u16.to_ne_bytes());
-    event[18..20].copy_from_slice(&parloir_wire::keys::Key::Ok.evdev().to_ne_bytes());
+    event[18..20].copy_from_slice(&key.evdev().to_ne_bytes());
     event[20..].copy_from_slice(&1_i32.to_ne_bytes());
     UnixDatagram::unbound().unwrap().send_to(&event, house.dir.join("remote")).unwrap();
 }

@@ -34,6 +34,10 @@ fn every_finding_has_its_test() {
 #[test]
 fn every_property_has_its_tests() {
     let page = read_to_string(root().join("docs/security.md")).expect("the properties");
+    // The table of processes that were taken over is printed by its test and compared there.
+    let (before, rest) = page.split_once("<!-- taken over").expect("the mark of the printed table");
+    let after = rest.split_once("<!-- end -->").expect("the mark of its end").1;
+    let page = format!("{before}{after}");
     let rows =
         page.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| Property") && !line.starts_with("| ---"));
     let mut count = 0;

@@ -53,14 +53,15 @@ const OWN: &str = "MalformedArgument TooLarge TooMany NotCourier UnknownKind Wro
     BadSignature BadHeader";
 
 /// Whoever may be screen or courier becomes it: what follows reaches deeper.
-fn take_seats(client: &mut Client) {
+pub fn take_seats(client: &mut Client) {
     for (interface, method) in [("Calls1", "Attach"), ("Remote1", "Focus"), ("Courier1", "Attach")] {
         let interface = format!("org.parloir.{interface}");
         client.ask(&Message::call(parloir_bus::NAME, parloir_bus::PATH, &interface, method), None);
     }
 }
 
-fn setting(name: &str, otherwise: u64) -> u64 {
+/// A number of the environment.
+pub fn setting(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 

@@ -19,5 +19,6 @@ mod gate;
 #[allow(dead_code)]
 mod house;
 
+mod flood;
 mod fuzz;
 mod visit;
