@@ -73,3 +73,12 @@ need_sub_ids() {
 build() {
   (cd "$root" && cargo build --workspace --locked --features "$bench_features" "$@")
 }
+
+# free_gb: what is left on the disk of the target directory, GB.
+free_gb() { df -Pk "$target" | awk 'NR == 2 { printf "%.1f", $4 / 1e6 }'; }
+# A full disk breaks a stage in words of the tool that met it, which seldom tell.
+# low_disk GB WORDS: says so, when less is left.
+low_disk() {
+  awk "BEGIN { exit !($(free_gb) < $1) }" || return 0
+  echo "         only $(free_gb) GB are free for $target: $2"
+}

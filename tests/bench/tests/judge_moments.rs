@@ -34,4 +34,8 @@ fn arbiter_gate_and_link_may_be_struck_at_any_moment_of_a_visit() {
     assert!(output.status.success(), "a moment is not as it must be; see above");
     let played = told["moments"].as_array().map_or(0, Vec::len);
     assert!(played >= FEW, "only {played} moments were played");
+    // And what the box says of itself afterwards is whole: from the facility's console through the broker to the arbiter, and back to a file.
+    let account = &told["account"];
+    assert_eq!((&account["holds"], &account["same"]), (&true.into(), &true.into()), "{account}");
+    assert!(account["rows"].as_u64() > Some(0) && account["steps"].as_u64() > Some(0), "{account}");
 }

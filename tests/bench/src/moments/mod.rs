@@ -2,6 +2,7 @@
 //! Never: judges (verdict does); waits for a state before it strikes: the moment is a time, whatever the box does then.
 //! Called by: main, `scripts/test judge`, `scripts/soak judge`.
 
+mod account;
 pub mod record;
 pub mod verdict;
 
@@ -161,8 +162,20 @@ pub fn run(arguments: &Arguments, wanted: &Wanted) -> Result<bool, Halt> {
         say(&format!("{:3} of {}  {}", n + 1, arguments.count, row.line()));
         played.push(row);
     }
+    let account = match rig.as_mut().map(account::fetched) {
+        Some(Err(Halt::Stopped)) => return Err(Halt::Stopped),
+        Some(Err(Halt::Failed(why))) => Err(why),
+        Some(Ok(account)) => Ok(account),
+        None => Err("no appliance was left to ask for its export".to_owned()),
+    };
     drop(rig);
-    let told = record::Told { played: &played, asked: arguments.count, seed: arguments.seed, browser: arguments.browser };
+    let told = record::Told {
+        played: &played,
+        asked: arguments.count,
+        seed: arguments.seed,
+        browser: arguments.browser,
+        account: &account,
+    };
     say(&told.summary());
     if let Some(path) = &arguments.report {
         fs::write(path, serde_json::to_string_pretty(&told.json()).map_err(std::io::Error::other)? + "\n")?;
@@ -171,7 +184,9 @@ pub fn run(arguments: &Arguments, wanted: &Wanted) -> Result<bool, Halt> {
         let mut file = fs::File::options().create(true).append(true).open(path)?;
         std::io::Write::write_all(&mut file, told.markdown(&arguments.commit, start.elapsed()).as_bytes())?;
     }
-    Ok(played.iter().all(|row| row.wrong.is_empty()) && (played.len() == arguments.count || arguments.budget.is_some()))
+    Ok(account.is_ok()
+        && played.iter().all(|row| row.wrong.is_empty())
+        && (played.len() == arguments.count || arguments.budget.is_some()))
 }
 
 /// One moment, and whether the appliance is fit for another.

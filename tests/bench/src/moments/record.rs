@@ -33,6 +33,8 @@ pub struct Told<'a> {
     pub seed: u64,
     /// The visitor was a real browser.
     pub browser: bool,
+    /// What the box said of itself after all of them, or why it did not.
+    pub account: &'a Result<Value, String>,
 }
 
 impl Told<'_> {
@@ -66,6 +68,18 @@ impl Told<'_> {
         format!("the ledger verified after {whole} of {} moments, at most {rows} rows", self.played.len())
     }
 
+    /// The export that the facility fetched after the last moment.
+    fn account(&self) -> String {
+        match self.account {
+            Ok(account) => format!(
+                "the box's export, fetched by the facility's console after the last of them: {} pages, {} rows of the ledger, whose chain \
+                 holds; a replay of {} steps did the same",
+                account["pages"], account["rows"], account["steps"]
+            ),
+            Err(why) => format!("no export of the box after the last of them: {why}"),
+        }
+    }
+
     /// The last lines for the terminal.
     #[must_use]
     pub fn summary(&self) -> String {
@@ -83,6 +97,7 @@ impl Told<'_> {
             self.worst(),
             self.ledger()
         );
+        let _ = write!(text, "; {}", self.account());
         text
     }
 
@@ -90,7 +105,7 @@ impl Told<'_> {
     #[must_use]
     pub fn json(&self) -> Value {
         let rows: Vec<Value> = self.played.iter().map(Played::json).collect();
-        json!({ "asked": self.asked, "seed": self.seed, "moments": rows })
+        json!({ "asked": self.asked, "seed": self.seed, "moments": rows, "account": self.account.as_ref().ok() })
     }
 
     /// The record.
@@ -110,9 +125,10 @@ impl Told<'_> {
         );
         let _ = writeln!(
             text,
-            "{}. {visits} visits had open doors, {receipts} receipts came of them; {}.\n",
+            "{}. {visits} visits had open doors, {receipts} receipts came of them; {}; {}.\n",
             self.worst(),
-            self.ledger()
+            self.ledger(),
+            self.account()
         );
         text.push_str("What the screen said at the blow:\n\n");
         let phases: Vec<&str> = PHASES.into_iter().filter(|phase| self.played.iter().any(|row| row.phase() == *phase)).collect();
@@ -150,7 +166,8 @@ mod tests {
             Played::judged(moment, Seen { struck, shut_ms, rows: Some(40), ..Seen::default() }, receipts)
         };
         let played = [row("gate", Blow::Kill, Some(15), &mut receipts), row("arbiter", Blow::Stop, Some(9_000), &mut receipts)];
-        let told = Told { played: &played, asked: 200, seed: 5, browser: true };
+        let account = Ok(json!({ "pages": 3, "rows": 90, "holds": true, "same": true, "steps": 700 }));
+        let told = Told { played: &played, asked: 200, seed: 5, browser: true, account: &account };
         let text = told.markdown("abc", Duration::from_secs(61));
         for part in [
             "`abc`, seed 5, 2 min",
@@ -159,7 +176,8 @@ mod tests {
             "| link, kill | 0 |",
             "9000 ms (arbiter stop in live)",
             "later than 3000 ms",
-            "verified after 2 of 2 moments, at most 40 rows",
+            "verified after 2 of 2 moments, at most 40 rows; the box's export",
+            "3 pages, 90 rows of the ledger, whose chain holds; a replay of 700 steps did the same",
         ] {
             assert!(text.contains(part), "{part}: {text}");
         }
