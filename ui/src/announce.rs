@@ -29,6 +29,19 @@ impl Announcer {
         }
     }
 
+    /// Says that a call is shown as end to end, with its short code: of no use to anybody after it. Digits only.
+    pub fn say_code(&mut self, screen: Screen, code: &str, now_ns: u64) {
+        let short_code: String = code.chars().filter(char::is_ascii_digit).take(LONGEST).collect();
+        if self.is_news(screen, &short_code, now_ns) {
+            info!(short_code, "end to end");
+        }
+    }
+
+    /// Says that this process ends, because of what it may still hold of a private visit.
+    pub fn say_spent(&self) {
+        info!(spent = "private", "the screen begins anew: nothing of a private visit stays in it");
+    }
+
     fn is_news(&mut self, screen: Screen, code: &str, now_ns: u64) -> bool {
         if self.last.as_ref().is_some_and(|(s, c)| *s == screen && c == code) {
             return false;

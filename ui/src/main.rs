@@ -127,6 +127,10 @@ fn on_stage(act: impl FnOnce(&mut Stage)) {
     LOOP.with_borrow_mut(|inside| {
         let Some(Loop { stage, canvas }) = inside else { return };
         act(stage);
+        if stage.is_spent() {
+            // The service manager starts the next one on the screen that stands now.
+            let _ = slint::quit_event_loop();
+        }
         if let Some(canvas) = canvas {
             canvas.screen_is(stage.screen());
         }

@@ -12,7 +12,7 @@ pub const HUES: usize = 8;
 const MINUTE: i64 = 60;
 const DAY: i64 = 24 * 60 * MINUTE;
 /// Classes of call that nobody may hear (requirements section 2).
-const PRIVATE: &[&str] = &["lawyer", "health", "oversight"];
+const PRIVATE: &[&str] = &["lawyer", "health", "oversight", "helpline"];
 
 /// All that the screen shows, but the focus.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -209,7 +209,20 @@ fn call(call: &view::Call, phase: view::Phase, hue: i32) -> Call {
         seconds_left: whole(call.seconds_left),
         notice,
         renewal_late: call.renewal_late,
+        code: spoken(&call.code).into(),
     }
+}
+
+/// Whether nobody but the two may have seen what stands on the screen of this call.
+#[must_use]
+pub const fn is_private(class: Class) -> bool {
+    matches!(class, Class::Lawyer | Class::Health | Class::Oversight | Class::Helpline)
+}
+
+/// A short code as it is read aloud, three digits and three; what is no code is shown as none.
+fn spoken(code: &str) -> String {
+    let digits = code.len() == 6 && code.bytes().all(|b| b.is_ascii_digit());
+    if digits { format!("{} {}", &code[..3], &code[3..]) } else { String::new() }
 }
 
 fn class(name: &str) -> Class {

@@ -232,3 +232,10 @@ fn every_phase_has_its_screen() {
         phases.map(|phase| crate::announce::phase_name(present(&View { phase, ..View::default() }, WALL).screen)).to_vec();
     assert_eq!(names, ["starting", "home", "ringing", "asking", "joining", "live", "held", "closing", "ended", "refused"]);
 }
+
+#[test]
+fn a_short_code_is_read_three_and_three_and_nothing_else_is_one() {
+    for (code, shown) in [("017259", "017 259"), ("", ""), ("12345", ""), ("1234567", ""), ("12345x", ""), ("١٢٣", "")] {
+        assert_eq!(super::spoken(code), shown, "{code}");
+    }
+}

@@ -7,7 +7,7 @@ use crate::bridge::{FromBus, Request};
 use crate::focus::{Focus, PER_PAGE};
 use crate::keys::{Intent, intent};
 use crate::language;
-use crate::present::{Shown, present};
+use crate::present::{Shown, is_private, present};
 use crate::shown::{Act, Api, App, Screen, Tile};
 use crate::video::Mailbox;
 use parloir_bus::view::View;
@@ -32,6 +32,7 @@ pub struct Stage {
     wanted: Option<Wanted>,
     /// The arbiter was there once.
     met: bool,
+    kept: Kept,
     announcer: Announcer,
 }
 
@@ -44,6 +45,29 @@ struct Wanted {
     asked_ns: u64,
 }
 
+/// What this process may still hold of a private visit, in memory that nobody clears; it goes with the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    Nothing,
+    Pictures,
+    /// The visit is over, and another screen stands.
+    Over {
+        since_ns: u64,
+    },
+}
+
+impl Kept {
+    fn after(self, new: &Shown, now_ns: u64) -> Self {
+        match self {
+            Self::Nothing | Self::Pictures if pictures_belong(new.screen) && is_private(new.call.class) => Self::Pictures,
+            Self::Pictures if !pictures_belong(new.screen) && new.screen != Screen::Closing => Self::Over { since_ns: now_ns },
+            Self::Nothing | Self::Pictures | Self::Over { .. } => self,
+        }
+    }
+}
+
+/// For so long the next screen stands before the process ends, so that the TV does not keep the visit's last picture, nanoseconds.
+const LAST_LOOK_NS: u64 = 1_000_000_000;
 /// A wish that has not come true by now was refused, nanoseconds.
 const WISH_NS: u64 = 2_000_000_000;
 /// Who waits longer than this for something to show is told whom to ask, nanoseconds.
@@ -66,6 +90,7 @@ impl Stage {
             choices: Vec::new(),
             wanted: None,
             met: false,
+            kept: Kept::Nothing,
             announcer: Announcer::default(),
         };
         // Not the machine's own locale: nobody here has set one.
@@ -102,6 +127,10 @@ impl Stage {
         let mut new = self.view.as_ref().map_or_else(|| self.without_arbiter(), |view| present(view, boot_ms));
         let scene = scene(&new) != scene(&self.shown);
         new.slow = new.screen == Screen::Starting && !scene && now_ns.saturating_sub(self.since_ns) > SLOW_NS;
+        self.kept = self.kept.after(&new, now_ns);
+        if !new.call.code.is_empty() && new.call.code != self.shown.call.code {
+            self.announcer.say_code(new.screen, &new.call.code, now_ns);
+        }
         let focus = if scene { Focus::first(&new) } else { self.focus.kept(&self.shown, &new) };
         let came_true = |w: &Wanted| (w.camera, w.microphone) == (new.call.camera, new.call.microphone);
         if scene || self.wanted.as_ref().is_some_and(came_true) {
@@ -118,6 +147,17 @@ impl Stage {
 
     fn without_arbiter(&self) -> Shown {
         Shown { lost: self.met, ..Shown::default() }
+    }
+
+    /// True once, when the process is to end, so that a new one begins in its place (design section 2).
+    #[must_use]
+    pub fn is_spent(&mut self) -> bool {
+        let spent = matches!(self.kept, Kept::Over { since_ns } if BootTime::now_ns().saturating_sub(since_ns) >= LAST_LOOK_NS);
+        if spent {
+            self.kept = Kept::Nothing;
+            self.announcer.say_spent();
+        }
+        spent
     }
 
     /// Which screen stands.
@@ -254,4 +294,33 @@ fn scene(shown: &Shown) -> (Screen, &str, bool) {
 #[must_use]
 pub fn boot_ms() -> i64 {
     i64::try_from(BootTime::now_ns() / 1_000_000).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kept;
+    use crate::present::Shown;
+    use crate::shown::{Call, Class, Screen};
+
+    fn shown(screen: Screen, class: Class) -> Shown {
+        Shown { screen, call: Call { class, ..Call::default() }, ..Shown::default() }
+    }
+
+    #[test]
+    fn only_a_private_visit_leaves_something_and_that_when_its_end_stands() {
+        let course = [Screen::Joining, Screen::Live, Screen::Held, Screen::Closing, Screen::Ended, Screen::Home];
+        let walk = |class| {
+            let mut kept = Kept::Nothing;
+            course.map(|screen| {
+                kept = kept.after(&shown(screen, class), 7);
+                kept
+            })
+        };
+        assert_eq!(walk(Class::Family), [Kept::Nothing; 6]);
+        let over = Kept::Over { since_ns: 7 };
+        let (p, o) = (Kept::Pictures, over);
+        assert_eq!(walk(Class::Lawyer), [p, p, p, p, o, o]);
+        assert_eq!(Kept::Pictures.after(&Shown::default(), 7), over, "the arbiter is gone, and the visit with it");
+        assert_eq!(Kept::Nothing.after(&shown(Screen::Asking, Class::Lawyer), 7), Kept::Nothing, "nothing was to be seen");
+    }
 }

@@ -53,6 +53,26 @@ async fn a_visit_by_keys_alone() {
     screen.stop();
 }
 
+/// What was seen of a private visit goes with the process: it ends when the end stands on the screen, and the next one begins there.
+#[tokio::test]
+async fn a_screen_that_showed_a_private_visit_ends_after_it_and_no_other_does() {
+    let bus = Bus::start();
+    let lawyer = || Call { class: "lawyer".into(), code: "017259".into(), ..common::call() };
+    let mut arbiter = Played::start(&bus, common::in_call(Phase::Live, lawyer())).await;
+    let screen = Screen::start(&bus);
+    arbiter.expect(Asked::Attach).await;
+    screen.picture("live").await;
+    arbiter.change(common::in_call(Phase::Closing, lawyer())).await;
+    screen.picture("closing").await;
+    arbiter.change(common::ended("PersonEnded")).await;
+    screen.picture("ended").await;
+    screen.ends().await;
+    let next = Screen::start(&bus);
+    arbiter.expect(Asked::Attach).await;
+    next.picture("ended").await;
+    next.stop();
+}
+
 #[tokio::test]
 async fn the_frame_channel_is_asked_for_again() {
     let bus = Bus::start();

@@ -3,6 +3,7 @@
 //! Called by: cargo test.
 
 mod bed;
+mod private;
 use bed::*;
 use parloir_core::call::Kind;
 use parloir_core::*;

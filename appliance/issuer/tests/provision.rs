@@ -2,6 +2,8 @@
 //! Never: a fixed directory.
 //! Called by: cargo test.
 
+mod policies;
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -90,7 +90,7 @@ fn lint_class(rule: &ClassRule, out: &mut Vec<Finding>) {
             false,
             "ClassNotSupported",
             "class",
-            "this release makes calls of class family only; grants of this class are refused",
+            "this release makes calls of classes family and lawyer only; grants of this class are refused",
         );
     }
     if rule.longest_s < 60 {
@@ -99,10 +99,12 @@ fn lint_class(rule: &ClassRule, out: &mut Vec<Finding>) {
     if rule.longest_s > 8 * 3600 {
         find(false, "SlotTooLong", "longest_s", "longer than 8 hours");
     }
-    if rule.beat_every_s > 60 {
+    // What is private needs no beats.
+    let renewed = !rule.class.is_private();
+    if renewed && rule.beat_every_s > 60 {
         find(false, "BeatTooSlow", "beat_every_s", "a lost facility is noticed after more than a minute; 20 is usual");
     }
-    if rule.beat_grace_s < rule.beat_every_s {
+    if renewed && rule.beat_grace_s < rule.beat_every_s {
         find(false, "GraceTooShort", "beat_grace_s", "shorter than one beat: a single lost message ends a visit");
     }
     if rule.make_good_s > rule.longest_s {

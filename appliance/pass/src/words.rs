@@ -76,7 +76,7 @@ impl Class {
     /// Whether this release can make a call of this class; the others only have their name.
     #[must_use]
     pub const fn is_supported(self) -> bool {
-        matches!(self, Self::Family)
+        matches!(self, Self::Family | Self::Lawyer)
     }
 }
 

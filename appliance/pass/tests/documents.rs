@@ -136,6 +136,9 @@ fn policies_receipts_and_the_rest() {
         let watched = |p: &mut SitePolicy| (p.classes[0].class, p.classes[0].monitoring) = (class, true);
         assert_eq!(check(site.policy(), watched), Err("classes.recording"), "{class}");
     }
+    let fits = |class| check(site.ask(), |a| (a.class, a.commitment) = (class, Some(Bytes32([1; 32]))));
+    assert_eq!((fits(Class::Lawyer), fits(Class::Family)), (Ok(()), Err("commitment")));
+    assert_eq!(check(site.ask(), |a| a.class = Class::Lawyer), Err("commitment"));
     let receipt = || site.receipt().unwrap();
     assert_eq!(check(receipt(), |r| r.reason = "person ended".into()), Err("reason"));
     assert_eq!(check(receipt(), |r| r.gaps = vec![Gap { from_ms: 1, to_ms: 1 }; 257]), Err("gaps"));
@@ -191,7 +194,12 @@ fn the_linter_refuses_what_cannot_be_kept() {
     }
     assert_eq!(codes(&|p| p.relays[0] = "turns:192.0.2.10:5349".into()), []);
     assert_eq!(codes(&|p| p.classes[0].make_good_s = 1801), [(true, "MakeGoodTooLong")]);
-    assert_eq!(codes(&|p| p.classes[0].class = Class::Lawyer), [(false, "ClassNotSupported")]);
+    assert_eq!(codes(&|p| p.classes[0].class = Class::Court), [(false, "ClassNotSupported")]);
+    assert_eq!(codes(&|p| p.classes[0].class = Class::Lawyer), []);
+    let unrenewed = |p: &mut SitePolicy| (p.classes[0].class, p.classes[0].beat_grace_s) = (Class::Lawyer, 0);
+    assert_eq!(codes(&unrenewed), [], "a private visit needs no beats");
+    let recorded = |p: &mut SitePolicy| (p.classes[0].class, p.classes[0].recording) = (Class::Lawyer, true);
+    assert_eq!(codes(&recorded), [(true, "PrivateClassRecorded"), (true, "RecordingWithoutRoute")]);
     assert_eq!(codes(&|p| p.classes.clear()), [(false, "NoClass")]);
     assert_eq!(codes(&|p| p.zone_minutes = 61), [(false, "OddZone")]);
     assert_eq!(codes(&|p| p.classes[0].beat_grace_s = 19), [(false, "GraceTooShort")]);

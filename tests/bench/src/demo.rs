@@ -16,6 +16,7 @@ use crate::play::{HOME_LIMIT, Halt, Play, boot_ns, say};
 use crate::report::{self, Ring, Verdict};
 use crate::stage::Wanted;
 use crate::usage::Meter;
+use crate::watch::Anew;
 
 /// From OK to media both ways, the visitor's Join included.
 const LIVE_LIMIT: Duration = Duration::from_secs(45);
@@ -171,6 +172,9 @@ pub fn end(play: &mut Play, verdict: &mut Verdict) -> Result<(), Halt> {
     play.until("the end on both screens", RECEIPT_LIMIT, |seen| {
         matches!(seen.phase.as_str(), "ended" | "home") && (seen.visitor_ended || seen.visitor_done)
     })?;
+    if !play.seen.codes.0.is_empty() {
+        play.until("a new screen after a private visit", HOME_LIMIT, |seen| seen.anew == Anew::Stands)?;
+    }
     play.idle(Duration::from_millis(1500))?;
     verdict.visited = true;
     Ok(())

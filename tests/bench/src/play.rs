@@ -15,7 +15,7 @@ use crate::lines::{Event, Line};
 use crate::remote;
 use crate::stage::{Stage, Wanted};
 use crate::walls::RUN;
-use crate::watch::Seen;
+use crate::watch::{Anew, Seen};
 
 /// How often the loop looks after its processes.
 const TICK: Duration = Duration::from_millis(10);
@@ -175,7 +175,10 @@ impl Play {
             if ended.name == "visitor" {
                 self.seen.visitor_done = true;
             }
-            if ended.name == "ui" && ended.how == "exit code 0" && !self.headless {
+            let in_order = ended.name == "ui" && ended.how == "exit code 0";
+            if in_order && self.seen.anew == Anew::Said {
+                self.seen.anew = Anew::Ended;
+            } else if in_order && !self.headless {
                 say("the window was closed");
                 self.stopped = true;
             } else if ended.unexpected {

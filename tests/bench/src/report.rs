@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use crate::floor::Reference;
-use crate::watch::{Seen, Side};
+use crate::watch::{Anew, Seen, Side};
 
 /// What the course itself measured.
 #[derive(Clone, Debug, Default)]
@@ -90,6 +90,7 @@ fn receipt(seen: &Seen) -> Value {
     json!({
         "seconds_counted": event["receipt"]["seconds_counted"],
         "reason": event["receipt"]["reason"],
+        "class": event["receipt"]["class"],
         "verified": event["verified"],
         "visitor_statement": event["visitor_statement"],
         "error": event["error"],
@@ -122,6 +123,8 @@ pub fn build(seen: &Seen, verdict: &Verdict, reference: Option<Reference>, pictu
             "facility": seen.rings,
         })),
         "refused": seen.refused.iter().map(|(code, rule)| json!({"code": code, "rule": rule})).collect::<Vec<_>>(),
+        "codes": json!({"screen": seen.codes.0, "page": seen.codes.1}),
+        "screen_began_anew": seen.anew == Anew::Stands,
         "errors": seen.errors,
         "deaths": seen.deaths,
     })

@@ -74,6 +74,10 @@ pub struct Seen {
     pub refused: Vec<(String, String)>,
     /// Lines at level ERROR: each is a bug of ours.
     pub errors: Vec<String>,
+    /// Short codes of a private visit as the two screens showed them, each once, in order: the TV's, the page's.
+    pub codes: (Vec<String>, Vec<String>),
+    /// The screen said that it ends because a private visit is over, and is there again since.
+    pub anew: Anew,
     /// Why the call ended, by the arbiter.
     pub end_reason: Option<String>,
     /// What came of dialling without a key.
@@ -86,6 +90,20 @@ pub struct Seen {
     pub visitor_done: bool,
     /// The visitor's page showed its end.
     pub visitor_ended: bool,
+}
+
+/// A screen that ends after a private visit, so that nothing of it stays in its memory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Anew {
+    /// No private visit is over.
+    #[default]
+    No,
+    /// It said that it ends.
+    Said,
+    /// Its process ended.
+    Ended,
+    /// Another one stands in its place.
+    Stands,
 }
 
 /// Quieter than this is silence, dBFS.
@@ -108,7 +126,16 @@ impl Seen {
     }
 
     fn screen(&mut self, line: &Line) {
+        if let Some(code) = line.field("short_code") {
+            note(&mut self.codes.0, code);
+        }
+        if line.field("spent").is_some() {
+            self.anew = Anew::Said;
+        }
         if let Some(phase) = line.field("phase") {
+            if self.anew == Anew::Ended && matches!(phase, "ended" | "home") {
+                self.anew = Anew::Stands;
+            }
             if self.phases.last().is_none_or(|last| last != phase) {
                 self.phases.push(phase.to_owned());
             }
@@ -177,6 +204,9 @@ impl Seen {
     }
 
     fn page_stats(&mut self, event: &Value, at: Instant) {
+        if let Some(code) = event["code"].as_str() {
+            note(&mut self.codes.1, code);
+        }
         let side = &mut self.visitor;
         let number = |name: &str| event[name].as_f64();
         if let Some(frames) = event["frames_decoded"].as_u64() {
@@ -204,6 +234,14 @@ impl Seen {
     pub fn first_picture_ms(&self, ok_ns: i64) -> Option<f64> {
         let from = self.admitted_ns?.max(ok_ns);
         Some((self.first_picture_ns? - from) as f64 / 1e6)
+    }
+}
+
+/// What a screen shows of a code, if it is another one than before; without their spaces codes are compared.
+fn note(codes: &mut Vec<String>, shown: &str) {
+    let code: String = shown.chars().filter(char::is_ascii_digit).collect();
+    if !code.is_empty() && codes.last() != Some(&code) {
+        codes.push(code);
     }
 }
 

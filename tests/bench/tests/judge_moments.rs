@@ -2,6 +2,8 @@
 //! Never: a time of its own beside the promise that doors shut within three seconds.
 //! Called by: `scripts/test judge`, `scripts/soak judge`.
 
+#[path = "judge/private.rs"]
+mod private;
 mod whole;
 
 use std::env::var;

@@ -248,7 +248,8 @@ async function admitted(plan) {
   // A private visit is with the page that it began with: another one has no half of the code that the box would take.
   if (plan.commitment && !(same && bound)) return refuse("again");
   visit.bound = bound;
-  if (same && plan.half) await revealed({ call: plan.call, half: plan.half });
+  const half = plan.half ?? visit.early;
+  if (same && half) await revealed({ call: plan.call, half });
   if (visit.over) return;
   if (same) {
     notice(plan.resumed ? "visit.anew" : "visit.connecting");
@@ -289,7 +290,9 @@ async function begin(visit) {
 /** The box shows its half of the short code. It fits what this page knew before it showed its own, or nothing begins. */
 async function revealed({ call, half }) {
   const visit = page.visit;
-  if (visit?.plan.call !== call || !visit.bound || visit.code || visit.over) return;
+  if (visit?.plan.call !== call || visit.code || visit.over) return;
+  // The box may be quicker than this page finds what it showed before: that comes next, and asks for this.
+  if (!visit.bound) return void (visit.early = half);
   const { plan, bound } = visit, ofBox = plan.box_certificate;
   if (await commitment(call, ofBox, half) !== bound.commitment) return refuse("code");
   visit.code = await code(call, [ofBox, plan.certificate], [half, bound.half]);

@@ -60,6 +60,8 @@ pub struct Stats {
     /// Whether sound was heard in any second so far.
     #[serde(skip_deserializing)]
     pub audio_level_seen: bool,
+    /// In a private visit the digits that the page shows; empty: none.
+    pub code: String,
 }
 
 /// Why there is no visitor.

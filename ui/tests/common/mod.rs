@@ -284,10 +284,21 @@ fn visits() -> Vec<(&'static str, View)> {
         (c.seconds_left, c.watched_by, c.network) = (55, "a member of staff".into(), "fair".into());
     };
     let long = |c: &mut Call| (c.name, c.recorded_by) = (LONG.into(), "the prison".into());
+    let private = |c: &mut Call| {
+        (c.contact, c.name, c.class, c.code) = ("e5".into(), "Lawyer Silva".into(), "lawyer".into(), "017259".into());
+    };
     vec![
         ("live", live(&|_| ())),
         ("live-long-name", live(&long)),
         ("live-muted-5-minutes", live(&muted)),
+        ("live-private", live(&private)),
+        (
+            "live-private-long-name",
+            live(&|c| {
+                private(c);
+                c.name = LONG.into();
+            }),
+        ),
         ("live-renewal-late", live(&|c| c.renewal_late = true)),
         ("live-last-minute", live(&last_minute)),
         ("live-sound-only", live(&|c| (c.camera, c.media) = (false, "voice".into()))),

@@ -294,6 +294,18 @@ impl Screen {
         Duration::from(nix::time::clock_gettime(clock).unwrap())
     }
 
+    /// Waits until it ends by itself; in order, as the service manager reads it.
+    pub async fn ends(mut self) {
+        for _ in 0..600 {
+            if let Some(status) = self.process.0.try_wait().unwrap() {
+                assert!(status.success(), "{status}");
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the screen did not end within a minute");
+    }
+
     /// Asks it to end and expects that it does so in order.
     pub fn stop(mut self) {
         self.signal(nix::sys::signal::Signal::SIGTERM);

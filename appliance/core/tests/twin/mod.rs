@@ -7,7 +7,7 @@
 
 use parloir_core::effect::Entry;
 use parloir_core::*;
-use parloir_pass::{Bytes32, Grant, Id, Media};
+use parloir_pass::{Bytes32, Class, Grant, Id, Media};
 
 /// Open doors, by the twin.
 #[derive(Debug, Default)]
@@ -129,7 +129,8 @@ impl Twin {
             far_before: Vec::new(),
             words: Vec::new(),
             beats: Vec::new(),
-            patience_ms: 60_000,
+            // A private visit needs no beats.
+            patience_ms: if grant.class == Class::Lawyer { FOREVER } else { 60_000 },
         });
     }
 
@@ -215,7 +216,7 @@ impl Twin {
             (now >= visit.lease_until, "lease over"),
             (self.end_key.is_some_and(|at| now >= at + 1000), "the end key went down"),
             (visit.both(now) >= visit.slot_ms, "slot over"),
-            (now >= visit.renewed_until() + visit.patience_ms, "beats missing"),
+            (now >= visit.renewed_until().saturating_add(visit.patience_ms), "beats missing"),
         ];
         reasons.into_iter().find(|(over, _)| *over).map(|(_, why)| why)
     }

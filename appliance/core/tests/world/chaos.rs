@@ -2,7 +2,7 @@
 //! Never: a forged signature; what comes here was verified by seal.
 //! Called by: walk.rs.
 
-use super::{Dice, World, any, denial, short_entitlement};
+use super::{Dice, World, any, authority, denial, policy, short_entitlement};
 use crate::bed::*;
 use parloir_core::*;
 use parloir_pass::*;

@@ -366,8 +366,26 @@ pub fn any<T: Clone>(dice: &mut Dice, of: &[T]) -> T {
     of[dice.roll(of.len() as u64) as usize].clone()
 }
 
+/// Ben is a lawyer here, so that some of the visits are private.
 pub fn short_entitlement() -> Entitlement {
-    entitlement()
+    let mut entitlement = entitlement();
+    entitlement.contacts.iter_mut().filter(|contact| contact.id == BEN).for_each(|ben| ben.class = Class::Lawyer);
+    entitlement
+}
+
+/// The bed's, with the lawyers' rule.
+pub fn policy() -> SitePolicy {
+    let mut policy = crate::bed::policy();
+    let lawyer = ClassRule { class: Class::Lawyer, ..policy.classes[0].clone() };
+    policy.classes.push(lawyer);
+    policy
+}
+
+/// The bed's, whose keys may sign for lawyers too.
+pub fn authority() -> Authority {
+    let mut authority = crate::bed::authority();
+    authority.keys.iter_mut().for_each(|key| key.classes = vec![Class::Family, Class::Lawyer]);
+    authority
 }
 
 /// Slots from a few seconds to half an hour, so that every end is met.

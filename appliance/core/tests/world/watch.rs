@@ -125,6 +125,12 @@ impl World {
                     self.opening = true;
                     (self.grant, self.far, self.granted_at) = (grant.grant, grant.parties[0].certificate, self.now);
                 }
+                Effect::SendReveal { call } => {
+                    let Event::Grant { grant, code, .. } = event else { panic!("half of a code is shown by {event:?}") };
+                    assert_eq!((grant.call, grant.class, code.is_some()), (*call, Class::Lawyer, true));
+                    let opens = |e: &Effect| matches!(e, Effect::Gate(ToGate::Open { lease, .. }) if lease == call);
+                    assert!(effects.iter().any(opens), "half of a code without the grant that fixes the other");
+                }
                 Effect::Gate(ToGate::Relaunch { .. }) => self.relaunching = true,
                 Effect::Gate(ToGate::Close { lease }) => {
                     self.closing = Some(*lease);
