@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 
 use parloir_issuer::files;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::Fault;
 
@@ -69,6 +70,9 @@ pub enum Command {
 pub struct Check {
     /// board.toml
     file: PathBuf,
+    /// Say what it holds as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Write board.env for the image: PARLOIR_GATE_BOARD, PARLOIR_ARBITER_BOARD and PARLOIR_CALL_BOARD.
@@ -81,6 +85,9 @@ pub struct Render {
     /// File to write [default: standard output]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Print the three as JSON.
+    #[arg(long, conflicts_with = "out")]
+    json: bool,
 }
 
 /// Does it.
@@ -89,11 +96,24 @@ pub fn run(command: &Command) -> Result<(), Fault> {
         Command::Schema => schema(),
         Command::Check(args) => {
             let board = read(&args.file)?;
-            print!("{board}");
+            if args.json {
+                println!("{}", json!(board));
+            } else {
+                print!("{board}");
+            }
             Ok(())
         }
         Command::Render(args) => {
-            let env = read(&args.file)?.env();
+            let board = read(&args.file)?;
+            if args.json {
+                let [gate, arbiter, call] = board.words();
+                println!(
+                    "{}",
+                    json!({ "PARLOIR_GATE_BOARD": gate, "PARLOIR_ARBITER_BOARD": arbiter, "PARLOIR_CALL_BOARD": call })
+                );
+                return Ok(());
+            }
+            let env = board.env();
             match &args.out {
                 Some(out) => Ok(files::write(out, env)?),
                 None => {
@@ -114,7 +134,7 @@ fn schema() -> Result<(), Fault> {
 }
 
 /// What hardware a box has.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Board {
     /// What people call it: a-z, 0-9 and -, at most 32.
@@ -131,7 +151,7 @@ pub struct Board {
 }
 
 /// The camera.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Camera {
     /// Device nodes, 1 to 8; the first one is the camera's.
@@ -147,7 +167,7 @@ struct Camera {
 }
 
 /// The microphone.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Microphone {
     /// Device nodes, 1 to 8.
@@ -159,7 +179,7 @@ struct Microphone {
 }
 
 /// The loudspeaker; no door, because it takes nothing in.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Loudspeaker {
     /// ALSA PCM.
@@ -167,7 +187,7 @@ struct Loudspeaker {
 }
 
 /// What gate switches beside the owner of a door's nodes.
-#[derive(Debug, Deserialize, JsonSchema)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 enum Door {
     /// Nothing: whoever is root could open the device at any time.
@@ -246,8 +266,8 @@ impl Board {
         self.loudspeaker.iter().try_for_each(|speaker| pcm("loudspeaker.device", &speaker.device))
     }
 
-    /// board.env.
-    fn env(&self) -> String {
+    /// What gate, arbiter and call are told, as words of a command line.
+    fn words(&self) -> [String; 3] {
         let mut gate = Words::default();
         self.remotes.iter().for_each(|remote| gate.add("--remote", remote));
         let mut call = Words::default();
@@ -265,11 +285,15 @@ impl Board {
         }
         self.loudspeaker.iter().for_each(|speaker| call.add("--loudspeaker", &speaker.device));
         self.lamps.iter().for_each(|lamp| gate.add("--lamp", lamp));
-        let name = &self.name;
+        [gate.0, arbiter.0, call.0]
+    }
+
+    /// board.env.
+    fn env(&self) -> String {
+        let (name, [gate, arbiter, call]) = (&self.name, self.words());
         format!(
-            "# Board {name}, written by parloirctl board render.\nPARLOIR_GATE_BOARD=\"{}\"\nPARLOIR_ARBITER_BOARD=\"{}\"\n\
-             PARLOIR_CALL_BOARD=\"{}\"\n",
-            gate.0, arbiter.0, call.0
+            "# Board {name}, written by parloirctl board render.\nPARLOIR_GATE_BOARD=\"{gate}\"\nPARLOIR_ARBITER_BOARD=\"{arbiter}\"\n\
+             PARLOIR_CALL_BOARD=\"{call}\"\n"
         )
     }
 }

@@ -6,6 +6,7 @@ use core::fmt;
 
 use parloir_issuer::Fault as IssuerFault;
 use parloir_seal::Refused;
+use serde_json::{Value, json};
 
 /// A fault, as the line that is printed.
 #[derive(Debug)]
@@ -20,6 +21,14 @@ impl Fault {
     /// A verification that needs an option which was not given.
     pub fn needs(thing: impl fmt::Display, option: &str) -> Self {
         Self::new(thing, "cannot be verified without its key", &format!("give {option}"), "UnknownKey")
+    }
+}
+
+impl Fault {
+    /// As JSON: the code by itself, and the whole line for a person.
+    pub fn json(&self) -> Value {
+        let code = self.0.rsplit_once('[').and_then(|(_, code)| code.strip_suffix(']'));
+        json!({ "error": code, "message": self.0 })
     }
 }
 

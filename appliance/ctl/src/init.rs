@@ -57,6 +57,9 @@ pub struct Args {
     /// Instant that windows and key dates count from, Unix seconds UTC [default: now]
     #[arg(long, value_name = "UNIX")]
     now: Option<i64>,
+    /// Say what was made as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Unix seconds UTC by this machine's clock.
@@ -79,6 +82,10 @@ pub fn run(args: &Args) -> Result<(), Fault> {
         roots: args.roots.clone(),
     };
     let site = provision(&args.dir, &options)?;
-    println!("site {}\ndevice {}\ndir {}", site.site, site.device, args.dir.display());
+    if args.json {
+        println!("{}", serde_json::json!({ "site": site.site, "device": site.device, "dir": args.dir }));
+    } else {
+        println!("site {}\ndevice {}\ndir {}", site.site, site.device, args.dir.display());
+    }
     Ok(())
 }

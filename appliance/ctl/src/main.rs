@@ -29,7 +29,7 @@ use fault::Fault;
 /// Provisions a site, signs and checks the documents that carry authority, explains what a box says of itself, and says to an image what
 /// hardware it is for.
 ///
-/// Results go to stdout, refusals to stderr with thing, place, cause, next step and a stable code.
+/// Results go to stdout, refusals to stderr with thing, place, cause, next step and a stable code. With --json both are JSON.
 /// Exit status: 0 done, 1 refused, 2 wrong use.
 #[derive(Parser)]
 #[command(name = "parloirctl", version, max_term_width = 100)]
@@ -88,6 +88,11 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever wants results as JSON reads refusals so too.
+        Err(fault) if std::env::args_os().any(|word| word == "--json") => {
+            eprintln!("{}", fault.json());
+            ExitCode::FAILURE
+        }
         Err(fault) => {
             eprintln!("parloirctl: {fault}");
             ExitCode::FAILURE

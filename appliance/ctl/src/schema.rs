@@ -21,6 +21,9 @@ pub struct Args {
     /// Directory to write to.
     #[arg(long, value_name = "DIR", default_value = "docs/schema")]
     out: PathBuf,
+    /// Say which files were written, as JSON.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Writes all.
@@ -36,27 +39,42 @@ pub fn run(args: &Args) -> Result<(), Fault> {
         visitor: receipt.visitor_statement.clone(),
         earlier: Vec::new(),
     };
-    write(out, Typ::Authority.name(), &site.authority()?)?;
-    write::<SitePolicy>(out, Typ::Policy.name(), &site.policy())?;
-    write::<Entitlement>(out, Typ::Entitlement.name(), &site.person())?;
-    write::<Ask>(out, Typ::Ask.name(), &site.ask())?;
-    write::<Grant>(out, Typ::Grant.name(), &site.grant())?;
-    write::<Ring>(out, Typ::Ring.name(), &site.ring())?;
-    write::<Time>(out, Typ::Time.name(), &site.time())?;
-    write::<Statement>(out, Typ::Statement.name(), &site.statement())?;
-    write::<Beat>(out, Typ::Beat.name(), &site.beat())?;
-    write::<Deny>(out, Typ::Deny.name(), &site.deny())?;
-    write::<Export>(out, Typ::Export.name(), &site.export())?;
-    write::<Receipt>(out, Typ::Receipt.name(), &receipt)?;
-    write(out, "parcel", &parcel)
+    let mut to = To { out, written: Vec::new() };
+    write(&mut to, Typ::Authority.name(), &site.authority()?)?;
+    write::<SitePolicy>(&mut to, Typ::Policy.name(), &site.policy())?;
+    write::<Entitlement>(&mut to, Typ::Entitlement.name(), &site.person())?;
+    write::<Ask>(&mut to, Typ::Ask.name(), &site.ask())?;
+    write::<Grant>(&mut to, Typ::Grant.name(), &site.grant())?;
+    write::<Ring>(&mut to, Typ::Ring.name(), &site.ring())?;
+    write::<Time>(&mut to, Typ::Time.name(), &site.time())?;
+    write::<Statement>(&mut to, Typ::Statement.name(), &site.statement())?;
+    write::<Beat>(&mut to, Typ::Beat.name(), &site.beat())?;
+    write::<Deny>(&mut to, Typ::Deny.name(), &site.deny())?;
+    write::<Export>(&mut to, Typ::Export.name(), &site.export())?;
+    write::<Receipt>(&mut to, Typ::Receipt.name(), &receipt)?;
+    write(&mut to, "parcel", &parcel)?;
+    if args.json {
+        println!("{}", json!({ "written": to.written }));
+    }
+    Ok(())
 }
 
-fn write<D: JsonSchema + Serialize>(out: &Path, name: &str, example: &D) -> Result<(), Fault> {
+/// Where files go, and those that went.
+struct To<'a> {
+    out: &'a Path,
+    written: Vec<PathBuf>,
+}
+
+fn write<D: JsonSchema + Serialize>(to: &mut To<'_>, name: &str, example: &D) -> Result<(), Fault> {
     let fault = |e: serde_json::Error| Fault::new(name, e, "report this as a fault of parloirctl", "Internal");
     let schema = serde_json::to_string_pretty(&schema_of::<D>(name)).map_err(fault)?;
-    files::write(&out.join(format!("{name}.json")), schema + "\n")?;
     let example = serde_json::to_string_pretty(example).map_err(fault)?;
-    Ok(files::write(&out.join(format!("examples/{name}.json")), example + "\n")?)
+    for (path, text) in [(format!("{name}.json"), schema), (format!("examples/{name}.json"), example)] {
+        let path = to.out.join(path);
+        files::write(&path, text + "\n")?;
+        to.written.push(path);
+    }
+    Ok(())
 }
 
 fn schema_of<D: JsonSchema>(name: &str) -> Value {

@@ -248,6 +248,35 @@ fn init_refuses_to_overwrite() {
 }
 
 #[test]
+fn a_script_reads_json_from_every_command_and_from_every_refusal() {
+    let bench = Bench::new();
+    let said = |args: &[&str]| -> Value {
+        let (status, stdout, stderr) = ctl(args);
+        assert_eq!(status, 0, "{args:?}: {stderr}");
+        serde_json::from_str(&stdout).unwrap_or_else(|why| panic!("{args:?}: {why}: {stdout}"))
+    };
+    let dir = bench.path("json");
+    let made = said(&["init", "--json", "--dir", &dir]);
+    assert_eq!(made["dir"], dir.as_str());
+    assert_eq!(made["site"], Site::load(&bench.dir.join("json")).unwrap().site.to_string());
+    let written = said(&["schema", "--json", "--out", &bench.path("schema")]);
+    assert!(written["written"].as_array().unwrap().iter().all(|path| fs::exists(path.as_str().unwrap()).unwrap()), "{written}");
+    let board = concat!(env!("CARGO_MANIFEST_DIR"), "/../../systemd/boards/qemu/board.toml");
+    assert_eq!(said(&["board", "check", "--json", board])["camera"]["fps"], 10);
+    let words = said(&["board", "render", "--json", board]);
+    let (_, env, _) = ctl(&["board", "render", board]);
+    for (name, words) in words.as_object().unwrap() {
+        assert!(env.contains(&format!("{name}={words}\n")), "{name}: {env}");
+    }
+    // A refusal, too: the code by itself, and the line that a person reads without --json.
+    let (status, stdout, stderr) = ctl(&["init", "--json", "--dir", &dir]);
+    assert_eq!((status, stdout.as_str()), (1, ""));
+    let told: Value = serde_json::from_str(&stderr).unwrap();
+    assert_eq!(told["error"], "org.parloir.Error.File");
+    assert_eq!(format!("parloirctl: {}\n", told["message"].as_str().unwrap()), ctl(&["init", "--dir", &dir]).2);
+}
+
+#[test]
 fn help_comes_first() {
     for args in [vec!["--help"], vec!["init", "--help"], vec!["inspect", "--help"], vec!["receipt", "verify", "--help"]] {
         let (status, stdout, _) = ctl(&args);
