@@ -11,8 +11,6 @@ use parloir_bus::view;
 pub const HUES: usize = 8;
 const MINUTE: i64 = 60;
 const DAY: i64 = 24 * 60 * MINUTE;
-/// Classes of call that nobody may hear (requirements section 2).
-const PRIVATE: &[&str] = &["lawyer", "health", "oversight", "helpline"];
 
 /// All that the screen shows, but the focus.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -157,7 +155,7 @@ const fn screen(phase: view::Phase) -> Screen {
 fn entry(contact: &view::Contact, hue: i32, clock: &Clock) -> Entry {
     let cause = codes::refusal(&contact.why_not).0;
     let chance = match (contact.can_call, contact.media.as_str()) {
-        (true, _) if PRIVATE.contains(&contact.class.as_str()) => Chance::Private,
+        (true, _) if is_private(class(&contact.class)) => Chance::Private,
         (true, "voice") => Chance::Voice,
         (true, _) => Chance::Video,
         (false, _) if cause == Cause::Hours => Chance::Later,
@@ -213,10 +211,10 @@ fn call(call: &view::Call, phase: view::Phase, hue: i32) -> Call {
     }
 }
 
-/// Whether nobody but the two may have seen what stands on the screen of this call.
+/// Whether nobody but the two may hear a call of this class, or have seen what stands on its screen (requirements section 2).
 #[must_use]
 pub const fn is_private(class: Class) -> bool {
-    matches!(class, Class::Lawyer | Class::Health | Class::Oversight | Class::Helpline)
+    matches!(class, Class::Lawyer | Class::Health | Class::Oversight | Class::Helpline | Class::Lesson)
 }
 
 /// A short code as it is read aloud, three digits and three; what is no code is shown as none.

@@ -33,6 +33,7 @@ impl Turn<'_> {
                     self.process_runs();
                     self.push(Effect::Ledger(Entry::DoorsOpened { call: lease, camera, microphone }));
                     self.send_plan();
+                    self.tell_lets();
                     self.push(Effect::OpenRoute { call: lease });
                 }
             }
@@ -180,12 +181,19 @@ impl Turn<'_> {
         self.doors(camera::Cause::Relaunched, lease, (video, true));
         self.push(Effect::StartCallChannels { call: lease });
         self.send_plan();
-        if wanted != (Lets { camera: video, microphone: true }) {
-            let message = ToCall::Let { camera: wanted.camera, microphone: wanted.microphone };
-            self.push(Effect::SendToCall { call: lease, message });
-        }
+        self.tell_lets();
         self.keep_hold();
         self.push(Effect::OpenRoute { call: lease });
+    }
+
+    /// A new call process lets out all that it has, but after its plan, and before anybody is connected to it.
+    fn tell_lets(&mut self) {
+        let Some(visit) = self.state.call.visit() else { return };
+        let (call, wanted) = (visit.want.call, visit.wanted);
+        if wanted != (Lets { camera: visit.grant.media == Media::Video, microphone: true }) {
+            let message = ToCall::Let { camera: wanted.camera, microphone: wanted.microphone };
+            self.push(Effect::SendToCall { call, message });
+        }
     }
 
     fn gate_refused(&mut self, lease: Id, why: GateRefusal) {

@@ -204,7 +204,7 @@ pub(crate) enum Weighed {
 impl Visit {
     pub(crate) fn admit(want: Want, ask: Ask, asked_at: u64, end_key: EndKey, admission: Admission, now: u64) -> Self {
         let Admission { grant, rule, lease_ms, privacy } = admission;
-        let lets = Lets { camera: grant.media == Media::Video, microphone: true };
+        let lets = Lets { camera: grant.media == Media::Video && !grant.class.begins_unseen(), microphone: true };
         Self {
             far: grant.parties.iter().map(|_| Far { side: Side::Off { since: now }, word: Word::None }).collect(),
             want,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parloir_issuer::{Family, Options, provision};
-use parloir_pass::Id;
+use parloir_pass::{Class, Id};
 
 use crate::Fault;
 
@@ -45,9 +45,9 @@ pub struct Args {
     /// Longest visit, seconds.
     #[arg(long, value_name = "S", default_value_t = 1800, value_parser = clap::value_parser!(u32).range(1..=14100))]
     longest: u32,
-    /// Put a lawyer of this name first among the contacts, and class lawyer into the keys and the policy.
-    #[arg(long, value_name = "NAME")]
-    lawyer: Option<String>,
+    /// Put a contact of this class and name first, such as `lawyer=Dr Silva`, and the class into the keys and the policy.
+    #[arg(long, value_name = "CLASS=NAME", value_parser = first)]
+    first: Option<(Class, String)>,
     /// For tests: name a second grant key in the Authority (site/grant-old.key), whose date is over.
     #[arg(long)]
     expired_key: bool,
@@ -67,6 +67,12 @@ pub fn clock() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed())
 }
 
+fn first(text: &str) -> Result<(Class, String), String> {
+    let (class, name) = text.split_once('=').ok_or("not CLASS=NAME")?;
+    let class = Class::ALL.into_iter().find(|c| c.name() == class).filter(|c| c.is_supported());
+    Ok((class.ok_or("no class of which this release makes calls")?, name.to_owned()))
+}
+
 /// Makes the site and says what it is.
 pub fn run(args: &Args) -> Result<(), Fault> {
     let options = Options {
@@ -77,7 +83,7 @@ pub fn run(args: &Args) -> Result<(), Fault> {
         now: args.now.unwrap_or_else(clock),
         zone_minutes: args.zone_minutes,
         family: Family { longest_s: args.longest, beat_every_s: args.beat_every, beat_grace_s: args.beat_grace },
-        lawyer: args.lawyer.clone(),
+        first: args.first.clone(),
         expired_key: args.expired_key,
         roots: args.roots.clone(),
     };

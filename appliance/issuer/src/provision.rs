@@ -40,8 +40,8 @@ pub struct Options {
     pub zone_minutes: i32,
     /// Figures of class family in the policy.
     pub family: Family,
-    /// A lawyer among the contacts, first of all, by this name: keys and policy know the class then.
-    pub lawyer: Option<String>,
+    /// A contact of this class and name, first of all: keys and policy know the class then.
+    pub first: Option<(Class, String)>,
     /// For tests: the Authority names a second grant key too (`site/grant-old.key`), whose date is over.
     pub expired_key: bool,
     /// Where root secrets are that an image already trusts (`0.key`, `1.key`, `2.key`); new ones if `None`.
@@ -167,10 +167,11 @@ fn write_site(
 }
 
 fn classes(options: &Options) -> Vec<Class> {
-    std::iter::once(Class::Family).chain(options.lawyer.is_some().then_some(Class::Lawyer)).collect()
+    let first = options.first.as_ref().map(|(class, _)| *class);
+    std::iter::once(Class::Family).chain(first.filter(|class| *class != Class::Family)).collect()
 }
 
-/// The policy of a new site: class family, and lawyer where there is one, free, nobody records or watches.
+/// The policy of a new site: class family and the first contact's, free, nobody records or watches.
 fn policy(site: Id, options: &Options) -> SitePolicy {
     let Family { longest_s, beat_every_s, beat_grace_s } = options.family;
     let rule = |class| ClassRule {
@@ -213,8 +214,8 @@ fn person(site: Id, device: Id, options: &Options) -> Result<Entitlement, Fault>
         contact("Mother", Class::Family, Media::Voice, all_day.clone())?,
         contact("Rui", Class::Family, Media::Video, evening)?,
     ];
-    if let Some(name) = &options.lawyer {
-        contacts.insert(0, contact(name, Class::Lawyer, Media::Video, all_day)?);
+    if let Some((class, name)) = &options.first {
+        contacts.insert(0, contact(name, *class, Media::Video, all_day)?);
     }
     let quarter = (options.now.div_euclid(900) + 1) * 900;
     Ok(Entitlement {

@@ -90,7 +90,7 @@ fn lint_class(rule: &ClassRule, out: &mut Vec<Finding>) {
             false,
             "ClassNotSupported",
             "class",
-            "this release makes calls of classes family and lawyer only; grants of this class are refused",
+            "this release makes no calls of classes court, oversight and helpline; grants of this class are refused",
         );
     }
     if rule.longest_s < 60 {

@@ -76,7 +76,16 @@ impl Class {
     /// Whether this release can make a call of this class; the others only have their name.
     #[must_use]
     pub const fn is_supported(self) -> bool {
-        matches!(self, Self::Family | Self::Lawyer)
+        matches!(
+            self,
+            Self::Family | Self::ParentChild | Self::Lawyer | Self::Health | Self::Authority | Self::Probation | Self::Lesson
+        )
+    }
+
+    /// Whether the person's camera begins off: nobody sees the cell before the person turns it on.
+    #[must_use]
+    pub const fn begins_unseen(self) -> bool {
+        matches!(self, Self::Lesson)
     }
 }
 

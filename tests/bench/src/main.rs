@@ -105,9 +105,9 @@ struct Demo {
     /// Where logs, pictures and the door for scripts/remote go.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The visitor is a lawyer: a private visit, with a short code on both screens.
-    #[arg(long)]
-    lawyer: bool,
+    /// The visitor is of this class, such as lawyer: a private visit, with a short code on both screens.
+    #[arg(long, value_name = "CLASS")]
+    class: Option<String>,
     /// What the facility shall do wrong; then a refusal is the success.
     #[arg(long, value_name = "KIND")]
     tamper: Option<String>,
@@ -245,7 +245,7 @@ fn course(demo: &Demo) -> std::io::Result<Course> {
     let wanted = Wanted {
         tamper: demo.tamper.clone(),
         apart: demo.network == Some(Networks::Apart),
-        init: if demo.lawyer { ["--lawyer", "Lawyer Silva"].map(str::to_owned).to_vec() } else { Vec::new() },
+        init: demo.class.iter().flat_map(|class| ["--first".to_owned(), format!("{class}=Dr Silva")]).collect(),
         ..wanted(&demo.tree, &demo.out(), headless)?
     };
     Ok(Course {

@@ -141,7 +141,7 @@ impl Capture {
         &self.lets
     }
 
-    /// Without camera no picture leaves and the self view stops; without microphone silence leaves.
+    /// Without camera black pictures leave and the self view stops; without microphone silence leaves.
     pub fn let_out(&self, camera: bool, microphone: bool) {
         self.volume.set_property("mute", !microphone);
         self.lets.set_camera(camera);

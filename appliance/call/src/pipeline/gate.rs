@@ -103,10 +103,15 @@ impl Gate {
     pub fn lets_sound_out(&self) -> bool {
         self.lets_in() && !self.lets.holds()
     }
-    /// Own pictures may leave.
+    /// Own pictures may leave: the camera's, or black ones.
     #[must_use]
     pub fn lets_pictures_out(&self) -> bool {
-        self.lets_sound_out() && self.lets.camera_on() && !self.sound_only.load(Ordering::Acquire)
+        self.lets_sound_out() && !self.sound_only.load(Ordering::Acquire)
+    }
+    /// They may be the camera's.
+    #[must_use]
+    pub fn lets_camera_out(&self) -> bool {
+        self.lets_pictures_out() && self.lets.camera_on()
     }
     /// True when this changed something.
     pub fn set_sound_only(&self, on: bool) -> bool {
@@ -128,7 +133,7 @@ pub const SWALLOW: gstreamer::PadProbeReturn = gstreamer::PadProbeReturn::Handle
 /// What passes a guarded pad.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Guard {
-    /// Raw pictures on their way to the encoder.
+    /// Raw pictures on their way to the encoder; `blank` makes them black there while the camera is off.
     CameraToEncoder,
     /// RTP of own pictures on its way to the transport.
     PicturesOut,
@@ -188,12 +193,12 @@ mod tests {
     }
 
     #[test]
-    fn held_lets_nothing_out_and_camera_off_no_picture() {
+    fn held_lets_nothing_out_and_camera_off_no_picture_of_it() {
         let lets = Arc::new(Lets::default());
         let gate = Gate::new(lets.clone());
         gate.open();
         lets.set_camera(false);
-        assert!(gate.lets_sound_out() && !gate.lets_pictures_out() && !lets.camera_on());
+        assert!(gate.lets_sound_out() && gate.lets_pictures_out() && !gate.lets_camera_out() && !lets.camera_on());
         lets.set_camera(true);
         lets.set_held(true);
         assert!(!gate.lets_sound_out() && !gate.lets_pictures_out() && gate.lets_in() && lets.camera_on());

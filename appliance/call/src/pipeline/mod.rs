@@ -2,6 +2,7 @@
 //! Never: reads a socket, judges a plan or a session description; lets a sample pass while the gate is shut.
 //! Called by: run. Element names stand in this directory and nowhere else.
 
+mod blank;
 mod capture;
 mod device;
 mod gate;

@@ -2,8 +2,9 @@
 //! Never: opens a source; sends a sample that the gate does not let out.
 //! Called by: mod.rs beside it.
 //!
-//! camera inlet -> [gate] -> scale -> H.264 -> RTP -> [gate] -> webrtcbin; microphone inlet -> Opus -> RTP -> [gate] -> webrtcbin.
+//! camera inlet -> [gate] -> scale -> [black] -> H.264 -> RTP -> [gate] -> webrtcbin; microphone inlet -> Opus -> RTP -> [gate] -> webrtcbin.
 
+use super::blank::blank_out;
 use super::capture::{Inlet, leaky, static_pad};
 use super::gate::{Gate, Guard, guard};
 use super::session::TWCC_URI;
@@ -112,6 +113,7 @@ fn pictures_out(
     guard(&static_pad(&queue, "sink")?, gate, Guard::CameraToEncoder);
     // Another pad: of two probes on one pad the second may meet a buffer that is gone.
     thin_out(&static_pad(&queue, "src")?, fps);
+    blank_out(&static_pad(&encoder, "sink")?, gate);
     enter(webrtc, "sink_1", &level, "video", ssrc, gate, Guard::PicturesOut)?;
     Ok((inlet, size, encoder))
 }

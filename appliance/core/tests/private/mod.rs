@@ -10,13 +10,18 @@ use parloir_pass::*;
 
 /// A box whose contact Ana is a lawyer, by every document.
 fn lawyers() -> Bed {
+    box_of(Class::Lawyer)
+}
+
+/// A box whose contact Ana is of this class, by every document.
+fn box_of(class: Class) -> Bed {
     let mut bed = Bed::new();
     let mut documents = (authority(), policy(), entitlement());
-    documents.0.keys.iter_mut().for_each(|key| key.classes = vec![Class::Lawyer]);
+    documents.0.keys.iter_mut().for_each(|key| key.classes = vec![class]);
     documents.0.revision += 1;
-    documents.1.classes[0].class = Class::Lawyer;
+    documents.1.classes[0].class = class;
     documents.1.revision += 1;
-    documents.2.contacts[0].class = Class::Lawyer;
+    documents.2.contacts[0].class = class;
     documents.2.revision += 1;
     bed.step(Event::Authority(Box::new(documents.0)));
     bed.step(Event::Policy(Box::new(documents.1)));
@@ -149,4 +154,47 @@ fn no_second_page_comes_into_a_private_visit() {
     assert!(!effects.iter().any(|e| matches!(e, Effect::SendAsk(_))));
     assert_eq!(bed.state.verdict(), Some(Code::AgainStray));
     assert_eq!(bed.state.call_kind(), Kind::Live);
+}
+
+#[test]
+fn every_private_class_is_as_a_lawyers_and_no_other_has_a_code() {
+    for class in Class::ALL.into_iter().filter(|class| class.is_supported() && *class != Class::Family) {
+        let mut bed = box_of(class);
+        bed.live();
+        assert_eq!(code(&bed), if class.is_private() { "007319" } else { "" }, "{class}");
+        // Longer than interval and grace of the policy's rule, without a beat.
+        for _ in 0..150 {
+            bed.pass(1000);
+            bed.far(true);
+        }
+        assert_eq!(bed.state.call_kind() == Kind::Live, class.is_private(), "{class}");
+    }
+}
+
+/// The doors are open, and what is behind them stays in the call process: it is told so with its plan, before anybody can be connected.
+#[test]
+fn in_a_lesson_nobody_sees_the_cell_before_the_person_turns_the_camera_on() {
+    let mut bed = box_of(Class::Lesson);
+    bed.granted();
+    let call = bed.call_id();
+    let off = Effect::SendToCall { call, message: ToCall::Let { camera: false, microphone: true } };
+    let effects = bed.opened();
+    let at = |wanted: &dyn Fn(&Effect) -> bool| effects.iter().position(wanted).unwrap();
+    let plan = at(&|e| matches!(e, Effect::SendToCall { message: ToCall::Plan { .. }, .. }));
+    assert!(plan < at(&|e| *e == off) && at(&|e| *e == off) < at(&|e| matches!(e, Effect::OpenRoute { .. })));
+    bed.fact(CallFact::Lets { camera: false, microphone: true });
+    bed.verified();
+    bed.own(true);
+    bed.far(true);
+    let seen = |bed: &Bed| bed.state.view().call.map(|call| (call.camera, call.microphone));
+    assert_eq!((bed.state.call_kind(), seen(&bed)), (Kind::Live, Some((false, true))));
+    let on = |bed: &mut Bed, serial| {
+        let request = bed.request();
+        bed.step(Event::Let { request, caller: screen(), camera: true, microphone: true, serial })
+    };
+    assert_eq!(refused(&on(&mut bed, 0)), Some(Code::NoFreshKey), "the screen alone shows nobody");
+    bed.press(Stroke::OtherDown);
+    let serial = bed.serial;
+    assert_eq!(refused(&on(&mut bed, serial)), None);
+    assert_eq!(seen(&bed), Some((true, true)));
 }

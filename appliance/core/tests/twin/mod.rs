@@ -7,7 +7,7 @@
 
 use parloir_core::effect::Entry;
 use parloir_core::*;
-use parloir_pass::{Bytes32, Class, Grant, Id, Media};
+use parloir_pass::{Bytes32, Grant, Id, Media};
 
 /// Open doors, by the twin.
 #[derive(Debug, Default)]
@@ -130,7 +130,7 @@ impl Twin {
             words: Vec::new(),
             beats: Vec::new(),
             // A private visit needs no beats.
-            patience_ms: if grant.class == Class::Lawyer { FOREVER } else { 60_000 },
+            patience_ms: if grant.class.is_private() { FOREVER } else { 60_000 },
         });
     }
 

@@ -11,7 +11,7 @@ fn a_lawyers_visit_shows_the_same_code_on_both_screens_and_leaves_no_screen_behi
     if cannot() {
         return;
     }
-    let (output, report) = run("private", &["--headless", "--visitor", "chromium", "--lawyer", "--for", "8"]);
+    let (output, report) = run("private", &["--headless", "--visitor", "chromium", "--class", "lawyer", "--for", "8"]);
     assert!(output.status.success(), "the visit did not happen: {}", output.status);
     let (screen, page) = (&report["codes"]["screen"], &report["codes"]["page"]);
     println!("judge: a private visit: the TV showed {screen}, the visitor's page {page}");

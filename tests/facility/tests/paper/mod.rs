@@ -10,7 +10,7 @@ use parloir_facility::turn::Relays;
 use parloir_issuer::{Options, Secret, Site, files, provision, sign};
 use parloir_link::topic::{Way, find};
 use parloir_pass::receipt::Parcel;
-use parloir_pass::{Ask, Bytes32, Document, Grant, Id, Media, Receipt, Statement, Typ, VERSION};
+use parloir_pass::{Ask, Bytes32, Class, Document, Grant, Id, Media, Receipt, Statement, Typ, VERSION};
 use parloir_seal::{BoxKey, Clock, Keyring, UnsealKey, random, sealed};
 use serde_json::Value;
 use std::path::PathBuf;
@@ -45,14 +45,14 @@ pub fn bench(name: &str, tamper: Option<Tamper>) -> Bench {
 
 /// With a lawyer as the first contact.
 pub fn lawyers(name: &str) -> Bench {
-    bench_of(name, None, Some("Lawyer Silva".to_owned()))
+    bench_of(name, None, Some((Class::Lawyer, "Lawyer Silva".to_owned())))
 }
 
-fn bench_of(name: &str, tamper: Option<Tamper>, lawyer: Option<String>) -> Bench {
+fn bench_of(name: &str, tamper: Option<Tamper>, first: Option<(Class, String)>) -> Bench {
     let dir = std::env::temp_dir().join(format!("parloir-desk-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&dir);
     let relays = vec![RELAY.to_owned()];
-    let options = Options { relays, now: NOON_S, expired_key: true, lawyer, ..Options::default() };
+    let options = Options { relays, now: NOON_S, expired_key: true, first, ..Options::default() };
     let site = provision(&dir, &options).unwrap();
     let now = Now { mono_ms: 1_000_000_000, unix_ms: NOON_S * 1000 };
     let desk = Desk::new(site, settings(tamper), now, None).unwrap();

@@ -9,7 +9,7 @@ use parloir_issuer::{Options, Site, files, provision};
 use parloir_link::broker::{self, Identity};
 use parloir_link::topic::{Topics, Way, find};
 use parloir_pass::receipt::Parcel;
-use parloir_pass::{Ask, Bytes32, Deny, Grant, Media, Receipt, Typ, VERSION};
+use parloir_pass::{Ask, Bytes32, Class, Deny, Grant, Media, Receipt, Typ, VERSION};
 use parloir_seal::{BoxKey, Clock, Keyring, UnsealKey, random, sealed};
 use rumqttc::{AsyncClient, Event, Packet, PublishOptions, QoS, SessionMode};
 use serde_json::Value;
@@ -98,7 +98,7 @@ impl World {
 
     /// With a lawyer as the first contact.
     pub async fn of_a_lawyer(name: &str) -> Self {
-        let options = Options { lawyer: Some("Lawyer Silva".to_owned()), ..Options::default() };
+        let options = Options { first: Some((Class::Lawyer, "Lawyer Silva".to_owned())), ..Options::default() };
         Self::provisioned(name, &["--direct-candidates"], options).await
     }
 
