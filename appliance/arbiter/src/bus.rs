@@ -4,7 +4,7 @@
 
 use crate::input::Input;
 use parloir_bus::error::BusError;
-use parloir_bus::view::View;
+use parloir_bus::view::{Moment, View};
 use parloir_bus::{MAX_DOCUMENT, NAME, PATH};
 use parloir_core::update::Word;
 use parloir_core::{Owner, Stage};
@@ -57,6 +57,7 @@ pub enum Ask {
     Sent(u64),
     Signalling(Id),
     Export(Vec<u8>),
+    Record(u64),
 }
 
 /// The answer.
@@ -74,6 +75,8 @@ pub enum Reply {
     Facts(BTreeMap<String, bool>),
     /// A sealed document.
     Document(Vec<u8>),
+    /// Moments of the person's record.
+    Record(Vec<Moment>),
 }
 
 /// Where an answer goes.
@@ -176,21 +179,25 @@ fn another() -> BusError {
 fn placed(reply: Reply) -> Result<String, BusError> {
     match reply {
         Reply::Placed(call) => Ok(call.to_string()),
-        Reply::Done | Reply::View(_) | Reply::End(_) | Reply::Facts(_) | Reply::Document(_) => Err(another()),
+        Reply::Done | Reply::View(_) | Reply::End(_) | Reply::Facts(_) | Reply::Document(_) | Reply::Record(_) => Err(another()),
     }
 }
 
 fn done(reply: Reply) -> Result<(), BusError> {
     match reply {
         Reply::Done => Ok(()),
-        Reply::View(_) | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) | Reply::Document(_) => Err(another()),
+        Reply::View(_) | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) | Reply::Document(_) | Reply::Record(_) => {
+            Err(another())
+        }
     }
 }
 
 fn end(reply: Reply) -> Result<OwnedFd, BusError> {
     match reply {
         Reply::End(fd) => Ok(fd.into()),
-        Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::Facts(_) | Reply::Document(_) => Err(another()),
+        Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::Facts(_) | Reply::Document(_) | Reply::Record(_) => {
+            Err(another())
+        }
     }
 }
 
@@ -224,7 +231,9 @@ impl Calls {
     async fn attach(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<View, BusError> {
         match self.desk.ask(self.user, &header, bus, Ask::Attach).await? {
             Reply::View(view) => Ok(*view),
-            Reply::Done | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) | Reply::Document(_) => Err(another()),
+            Reply::Done | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) | Reply::Document(_) | Reply::Record(_) => {
+                Err(another())
+            }
         }
     }
 
@@ -294,6 +303,21 @@ impl Calls {
 
     async fn dismiss(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), BusError> {
         done(self.desk.ask(self.user, &header, bus, Ask::Dismiss).await?)
+    }
+
+    #[zbus(out_args("moments"))]
+    async fn record(
+        &self,
+        before: u64,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<Vec<Moment>, BusError> {
+        match self.desk.ask(self.user, &header, bus, Ask::Record(before)).await? {
+            Reply::Record(moments) => Ok(moments),
+            Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) | Reply::Document(_) => {
+                Err(another())
+            }
+        }
     }
 
     async fn drawn(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), BusError> {
@@ -406,7 +430,9 @@ impl Maintenance {
     ) -> Result<BTreeMap<String, bool>, BusError> {
         match self.desk.ask(self.user, &header, bus, Ask::Health).await? {
             Reply::Facts(facts) => Ok(facts),
-            Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::End(_) | Reply::Document(_) => Err(another()),
+            Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::End(_) | Reply::Document(_) | Reply::Record(_) => {
+                Err(another())
+            }
         }
     }
 
@@ -443,7 +469,9 @@ impl Diagnostics {
         }
         match self.desk.ask(self.user, &header, bus, Ask::Export(request)).await? {
             Reply::Document(page) => Ok(page),
-            Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) => Err(another()),
+            Reply::Done | Reply::View(_) | Reply::Placed(_) | Reply::End(_) | Reply::Facts(_) | Reply::Record(_) => {
+                Err(another())
+            }
         }
     }
 }

@@ -164,7 +164,7 @@ impl Arbiter {
     /// Notes what an entry of the ledger tells.
     pub(crate) fn note(&mut self, entry: &Entry) {
         let (code, call) = match entry {
-            Entry::Refused { code, call } => (code.name(), Some(*call).filter(|call| *call != Id::default())),
+            Entry::Refused { code, call, .. } => (code.name(), Some(*call).filter(|call| *call != Id::default())),
             Entry::Ended { call, reason, .. } => (reason.name(), Some(*call)),
             Entry::RingOver { code, .. } => (code.name(), None),
             _ => return,

@@ -6,6 +6,7 @@ use crate::bus::{Answer, Ask};
 use crate::diagnostics::Wanted;
 use crate::gate::Link;
 use crate::ledger::Page;
+use parloir_bus::view::Moment;
 use parloir_core::{Event, Fresh, Owner, Request};
 use parloir_pass::Id;
 use parloir_seal::{Refused, random};
@@ -73,6 +74,15 @@ pub enum Input {
         /// Where the answer goes.
         answer: Answer,
     },
+    /// The disk's part of a page of the record.
+    Recounted {
+        /// Whose.
+        person: Id,
+        /// `None`: the disk did not give any.
+        moments: Option<Vec<Moment>>,
+        /// Where the answer goes.
+        answer: Answer,
+    },
     /// The service manager asks to stop.
     Stop,
 }
@@ -110,7 +120,14 @@ pub(crate) fn to_event(request: Request, caller: Owner, ask: Ask) -> Result<Opti
         Ask::Begin { stage, version } => Event::Begin { request, caller, stage, version },
         Ask::Report { version, word } => Event::Report { request, version, word },
         // The arbiter's own, answered before this.
-        Ask::AttachCourier | Ask::Online(_) | Ask::Deliver { .. } | Ask::Sent(_) | Ask::Drawn | Ask::Health | Ask::Export(_) => {
+        Ask::AttachCourier
+        | Ask::Online(_)
+        | Ask::Deliver { .. }
+        | Ask::Sent(_)
+        | Ask::Drawn
+        | Ask::Health
+        | Ask::Export(_)
+        | Ask::Record(_) => {
             return Ok(None);
         }
     }))

@@ -18,6 +18,8 @@ const FROM_1: &str = "ALTER TABLE open_visit RENAME TO old;
     CREATE TABLE open_visit (call TEXT PRIMARY KEY, boot TEXT NOT NULL, at_ns INTEGER NOT NULL, draft TEXT NOT NULL) STRICT;
     INSERT INTO open_visit SELECT coalesce(json_extract(draft, '$.call'), ''), boot, at_ns, draft FROM old WHERE json_valid(draft);
     DROP TABLE old;";
+/// Most rows that are read backwards at once: years of a person who is seldom called, and a moment of the disk's time.
+const MOST_BACK: i64 = 20_000;
 /// Name of the file in the state directory.
 pub const FILE: &str = "arbiter.db";
 
@@ -239,6 +241,23 @@ impl Ledger {
         let mut rows = self.db.prepare(wanted)?;
         let rows = rows.query_map(params![from.cast_signed(), MAX_ROWS as i64], read_row)?;
         Ok(Page { from, previous: previous.unwrap_or([0; 32]), rows: rows.collect::<Result<_, _>>()?, last, head })
+    }
+
+    /// Rows before that one, newest first (0: from the end), as long as `wants` says so, and at most [`MOST_BACK`] of them.
+    ///
+    /// # Errors
+    /// SQLite's own.
+    pub fn back_from(&self, before: u64, mut wants: impl FnMut(u64, Entry) -> bool) -> Result<(), LedgerError> {
+        let before = if before == 0 { i64::MAX } else { i64::try_from(before).unwrap_or(i64::MAX) };
+        let wanted = "SELECT seq, boot, at_ns, wall_s, event, call, detail FROM ledger WHERE seq < ?1 ORDER BY seq DESC LIMIT ?2";
+        let mut rows = self.db.prepare(wanted)?;
+        let mut rows = rows.query(params![before, MOST_BACK])?;
+        while let Some(row) = rows.next()? {
+            if !wants(row.get::<_, i64>(0)?.cast_unsigned(), read_row(row)?) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the open-visit record, before the doors open.

@@ -18,6 +18,7 @@ mod maintenance;
 pub mod outbox;
 pub mod picture;
 pub mod receipts;
+pub mod record;
 pub mod relays;
 pub mod repeats;
 pub mod run;

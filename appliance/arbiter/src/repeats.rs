@@ -40,10 +40,10 @@ impl Repeats {
 /// old document earns each time it is delivered again, and what a call process complains of.
 fn repeatable(entry: &Entry) -> Option<String> {
     match entry {
-        Entry::Refused { code, call } => {
+        Entry::Refused { code, call, person } => {
             let stray =
                 matches!(code, Code::GrantStray | Code::StatementStray | Code::AgainStray | Code::RingStray | Code::RingOld);
-            (stray || *call == Id::default()).then(|| code.name().to_owned())
+            (stray || *call == Id::default()).then(|| format!("{} {person}", code.name()))
         }
         // What the updater says, and how often it asks for a lease, is its own affair.
         Entry::MaintenanceBegan { stage, .. } => Some(format!("maintenance {}", stage.word())),
@@ -75,7 +75,7 @@ mod tests {
     const CALL: Id = Id([7; 16]);
 
     fn refused(code: Code, call: Id) -> Entry {
-        Entry::Refused { code, call }
+        Entry::Refused { code, call, person: Id::default() }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::maintenance::Held;
 use crate::outbox::{Matter, Outbox};
 use crate::picture::Picture;
 use crate::receipts::{DISK_LIMIT, Receipts};
+use crate::record::Pace;
 use crate::relays::Relays;
 use crate::repeats::Repeats;
 use crate::store::{Store, StoreError};
@@ -105,6 +106,7 @@ pub struct Arbiter {
     pub(crate) receipts: Receipts,
     pub(crate) repeats: Repeats,
     pub(crate) diagnostics: Diagnostics,
+    pub(crate) pace: Pace,
     relays: Relays,
     pub(crate) picture: Picture,
     stopping: Option<Instant>,
@@ -147,6 +149,7 @@ impl Arbiter {
             receipts: Receipts::default(),
             repeats: Repeats::default(),
             diagnostics: Diagnostics::new(now().mono_ms, random::bytes()?),
+            pace: Pace::default(),
             relays: parts.relays,
             picture: parts.picture,
             stopping: None,
@@ -288,6 +291,7 @@ impl Arbiter {
             Input::Page { wanted, page, answer } => {
                 let _ = answer.send(self.export(&wanted, page));
             }
+            Input::Recounted { person, moments, answer } => self.recounted(person, moments, answer),
             // The loop's own.
             Input::BusGone | Input::Stop => {}
         }
@@ -321,6 +325,7 @@ impl Arbiter {
                 let _ = answer.send(Ok(Reply::Done));
             }
             Ask::Export(request) => self.look_up(&request, answer),
+            Ask::Record(before) => self.recount(&caller, before, answer),
             Ask::Health => {
                 let _ = answer.send(Ok(Reply::Facts(self.health())));
             }
@@ -368,6 +373,10 @@ impl Arbiter {
 
     pub(crate) fn has_screen(&self) -> bool {
         self.screen.is_some()
+    }
+
+    pub(crate) fn is_screen(&self, caller: &Owner) -> bool {
+        self.screen.as_ref() == Some(caller)
     }
 
     async fn attach_courier(&mut self, caller: Owner) -> Result<(), Fatal> {

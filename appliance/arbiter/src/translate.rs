@@ -143,13 +143,17 @@ pub fn to_call(call: &Id, message: &ToCall, picture: Picture) -> lease::ToCall {
 #[must_use]
 pub fn ledger_line(entry: &Entry) -> (&'static str, String, String) {
     match entry {
-        Entry::Asked { call, contact, serial } => ("asked", call.to_string(), format!("contact={contact} serial={serial}")),
+        Entry::Asked { call, person, contact, serial } => {
+            ("asked", call.to_string(), format!("person={person} contact={contact} serial={serial}"))
+        }
         Entry::Admitted { call, grant } => ("admitted", call.to_string(), format!("grant={grant}")),
         Entry::DoorsOpened { call, camera, microphone } => {
             ("doors-opened", call.to_string(), format!("camera={camera} microphone={microphone}"))
         }
         Entry::DoorsShut { call, took_ms } => ("doors-shut", call.to_string(), format!("took_ms={took_ms}")),
-        Entry::Rang { ring, contact } => ("rang", String::new(), format!("ring={ring} contact={contact}")),
+        Entry::Rang { ring, person, contact } => {
+            ("rang", String::new(), format!("ring={ring} person={person} contact={contact}"))
+        }
         Entry::Answered { ring, call } => ("answered", call.to_string(), format!("ring={ring}")),
         Entry::RingOver { ring, code } => ("ring-over", String::new(), format!("ring={ring} code={}", code.name())),
         Entry::AskedAgain { call, count } => ("asked-again", call.to_string(), format!("count={count}")),
@@ -161,9 +165,10 @@ pub fn ledger_line(entry: &Entry) -> (&'static str, String, String) {
         Entry::Ended { call, reason, seconds_counted } => {
             ("ended", call.to_string(), format!("reason={} seconds_counted={seconds_counted}", reason.name()))
         }
-        Entry::Refused { code, call } => {
+        Entry::Refused { code, call, person } => {
             let call = if *call == Id::default() { String::new() } else { call.to_string() };
-            ("refused", call, format!("code={}", code.name()))
+            let whose = if *person == Id::default() { String::new() } else { format!(" person={person}") };
+            ("refused", call, format!("code={}{whose}", code.name()))
         }
         Entry::MaintenanceBegan { stage, version } => {
             ("maintenance-began", String::new(), format!("stage={} version={version}", stage.word()))

@@ -2,7 +2,7 @@
 //! Never: retries or judges.
 //! Called by: ui, link, updater, the bus tests.
 
-use crate::view::View;
+use crate::view::{Moment, View};
 use std::collections::BTreeMap;
 use zbus::OwnedFd;
 
@@ -31,6 +31,8 @@ pub trait Calls1 {
     fn dismiss(&self) -> zbus::Result<()>;
     #[allow(missing_docs)]
     fn drawn(&self) -> zbus::Result<()>;
+    #[allow(missing_docs)]
+    fn record(&self, before: u64) -> zbus::Result<Vec<Moment>>;
 }
 
 /// See `dbus/Remote1.xml`.

@@ -173,3 +173,30 @@ pub struct Outcome {
     /// The rule behind a refusal: a key of the policy such as `contact-hours`, empty if none.
     pub rule: String,
 }
+
+/// Something that the ledger says about the person, for them to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, SerializeDict, DeserializeDict, Type)]
+#[zvariant(signature = "a{sv}")]
+pub struct Moment {
+    /// Number of the row with which it begins; for the next page.
+    pub seq: u64,
+    /// When it began, Unix seconds UTC; 0 while the clock was not confirmed.
+    pub at: i64,
+    /// `call` (the facility was asked), `ring` (somebody called and it was not answered), `refused` (nobody was asked), `denied` (staff said
+    /// no to the person or a contact from then on).
+    pub kind: String,
+    /// Contact id; empty where the ledger names none. It may be on the person's list no more.
+    pub contact: String,
+    /// Code part of the error name or of the end reason; empty where there is none yet.
+    pub code: String,
+    /// They called.
+    pub incoming: bool,
+    /// The camera was open.
+    pub camera: bool,
+    /// The microphone was open.
+    pub microphone: bool,
+    /// For how long, seconds; 0 with an open door: a power cut or a crash kept it from being written down.
+    pub seconds_open: u32,
+    /// Seconds counted.
+    pub seconds_counted: u32,
+}

@@ -150,7 +150,7 @@ impl Turn<'_> {
         let why = closing.ending.why;
         let entry = match why {
             Why::Ended(reason) => Entry::Ended { call, reason, seconds_counted: crate::receipt::seconds_counted(closing) },
-            Why::Refused(code) => Entry::Refused { code, call },
+            Why::Refused(code) => Entry::Refused { code, call, person: closing.came.want().person },
         };
         self.push(Effect::Ledger(entry));
         if asked {

@@ -264,6 +264,8 @@ pub enum Entry {
     Asked {
         /** Call. */
         call: Id,
+        /** Whose call it is. */
+        person: Id,
         /** Contact. */
         contact: Id,
         /** The OK press. */
@@ -296,7 +298,9 @@ pub enum Entry {
     Rang {
         /** Ring. */
         ring: Id,
-        /** Who. */
+        /** Who is called. */
+        person: Id,
+        /** Who calls. */
         contact: Id,
     },
     /// The person answered: this ring became this call.
@@ -358,6 +362,8 @@ pub enum Entry {
         code: Code,
         /** The call it was about; zero when none. */
         call: Id,
+        /** Who was there to be refused anything; zero when nobody. */
+        person: Id,
     },
     /// A revocation came.
     Denied(DenyTarget),

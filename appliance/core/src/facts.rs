@@ -108,13 +108,13 @@ impl Turn<'_> {
         let (site, device) = (self.state.settings.site, self.state.settings.device);
         let Call::Asking(asking) = &mut self.state.call else { return };
         let want = &asking.want;
-        let (call, contact, serial) = (want.call, want.contact, want.serial);
+        let (call, person, contact, serial) = (want.call, want.person, want.contact, want.serial);
         let ask = Ask {
             v: VERSION,
             site,
             device,
             call,
-            person: want.person,
+            person,
             contact,
             class: want.class,
             media: want.media,
@@ -128,7 +128,7 @@ impl Turn<'_> {
         asking.stage = Stage::Asked { ask: ask.clone(), at: self.now };
         asking.until = since.saturating_add(NONCE_MS);
         self.push(Effect::StartCallChannels { call });
-        self.push(Effect::Ledger(Entry::Asked { call, contact, serial }));
+        self.push(Effect::Ledger(Entry::Asked { call, person, contact, serial }));
         self.push(Effect::SendAsk(Box::new(ask)));
     }
 

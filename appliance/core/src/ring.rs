@@ -123,7 +123,7 @@ impl Turn<'_> {
         match may {
             Ok(ringing) => {
                 self.cross(Cause::RingAllowed, What::Ringing(Box::new(ringing)));
-                self.push(Effect::Ledger(Entry::Rang { ring: ring.ring, contact: ring.contact }));
+                self.push(Effect::Ledger(Entry::Rang { ring: ring.ring, person: ring.person, contact: ring.contact }));
                 self.push(Effect::SendRing { ring: ring.ring, state: RingState::Ringing });
             }
             Err(code) => {

@@ -129,6 +129,21 @@ pub(crate) enum Last {
 }
 
 impl State {
+    /// Whom the box knows at present: the one whose entitlement is in force.
+    #[must_use]
+    pub fn person(&self) -> Option<Id> {
+        self.entitlement.as_ref().map(|entitlement| entitlement.person)
+    }
+
+    /// Whom a refusal concerns: whose call goes on, else whoever is known; zero when nobody is.
+    pub(crate) fn concerned(&self) -> Id {
+        let rings = match &self.call {
+            Call::Ringing(ringing) => Some(ringing.ring.person),
+            _ => None,
+        };
+        self.call.want().map(|want| want.person).or(rings).or(self.person()).unwrap_or_default()
+    }
+
     /// Knows nothing yet but itself.
     #[must_use]
     pub fn new(settings: Settings) -> Self {

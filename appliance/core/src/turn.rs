@@ -151,7 +151,8 @@ impl Turn<'_> {
     /// Writes a refusal down, once.
     pub(crate) fn refuse(&mut self, code: Code, call: Id) {
         self.verdict = Verdict::Refused(code);
-        self.push(Effect::Ledger(Entry::Refused { code, call }));
+        let person = self.state.concerned();
+        self.push(Effect::Ledger(Entry::Refused { code, call, person }));
     }
 
     /// Refuses a bus call.

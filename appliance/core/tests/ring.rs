@@ -82,7 +82,7 @@ fn it_rings_with_every_door_shut_and_nothing_asked() {
     let mut bed = Bed::new();
     let effects = bed.step(Event::Ring(ring()));
     assert_eq!((to_gate(&effects), bed.state.camera_kind()), (0, Doors::Shut));
-    assert!(effects.contains(&Effect::Ledger(Entry::Rang { ring: RING, contact: ANA })));
+    assert!(effects.contains(&Effect::Ledger(Entry::Rang { ring: RING, person: PERSON, contact: ANA })));
     let view = bed.state.view();
     let call = view.call.expect("the call that rings");
     assert_eq!((view.phase, call.id, call.name.as_str(), call.media.as_str()), (view::Phase::Ringing, RING, "Ana", "video"));

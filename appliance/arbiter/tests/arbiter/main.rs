@@ -23,6 +23,7 @@ mod methods;
 mod path;
 mod real_gate;
 mod receipts;
+mod record;
 mod refusals;
 mod relays;
 mod restarts;

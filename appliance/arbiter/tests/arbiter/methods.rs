@@ -54,7 +54,7 @@ const fn row(interface: &'static str, method: &'static str, good: fn() -> Args, 
 }
 
 /// Every method.
-pub const ROWS: [Row; 19] = [
+pub const ROWS: [Row; 20] = [
     row(CALLS, "Attach", none, true),
     row(CALLS, "Place", id_media_serial, false),
     row(CALLS, "Answer", id_media_serial, false),
@@ -64,6 +64,7 @@ pub const ROWS: [Row; 19] = [
     row(CALLS, "Frames", none, false),
     row(CALLS, "Dismiss", none, true),
     row(CALLS, "Drawn", none, true),
+    row(CALLS, "Record", || vec![0_u64.into()], true),
     row(REMOTE, "Focus", none, true),
     row(COURIER, "Attach", none, true),
     row(COURIER, "Online", || vec![true.into()], true),
