@@ -129,6 +129,26 @@ fn a_ring_of_another_class_than_the_contacts_does_not_ring() {
 }
 
 #[test]
+fn a_contact_whose_class_changes_while_it_rings_is_not_answered_under_the_old_one() {
+    let mut bed = Bed::new();
+    let mut rules = policy();
+    rules.classes.push(ClassRule { class: Class::Lawyer, ..rules.classes[0].clone() });
+    bed.step(Event::Policy(Box::new(rules)));
+    let (site, device, ring, person, class) = (SITE, DEVICE, Id([0x81; 16]), PERSON, Class::Family);
+    bed.step(Event::Ring(Ring { v: 1, site, device, ring, person, contact: ANA, class, media: Media::Video, at: NOON }));
+    bed.pass(1_000);
+    let mut changed = Entitlement { revision: 8, ..entitlement() };
+    changed.contacts[0].class = Class::Lawyer;
+    bed.step(Event::Entitlement(Box::new(changed)));
+    bed.press(Stroke::OkDown);
+    bed.calls += 1;
+    let fresh = Fresh { call: bed.call_id(), nonce: Id([0x41; 16]), receipt: Id([0x81; 16]) };
+    let (request, serial) = (bed.request(), bed.serial);
+    let effects = bed.step(Event::Answer { request, caller: screen(), ring, video: true, serial, fresh });
+    assert_eq!(refused(&effects), Some(Code::NoContact));
+}
+
+#[test]
 fn a_box_that_stops_or_whose_doors_are_not_shut_is_not_changed() {
     let free = Entitlement { bookings: Vec::new(), ..entitlement() };
     let begin = |bed: &mut Bed| {
