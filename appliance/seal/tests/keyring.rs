@@ -2,6 +2,8 @@
 //! Never: a network, a file.
 //! Called by: cargo test.
 
+mod drills;
+
 use parloir_issuer::example::{CALL, DEVICE, Example, NOW, SITE, id};
 use parloir_issuer::{Secret, sign, ticket};
 use parloir_pass::{AuthorityKey, Class, Document, Grant, Id, Media, Role};

@@ -11,7 +11,7 @@ use parloir_wire::gate::{FromGate, GateRefusal, ShutReason, ToGate};
 use parloir_wire::ticket::{self, Kind, Ticket};
 use parloir_wire::{CAMERA, Id, door_record};
 
-use crate::harness::{Arbiter, LEASE, Setup, World, sign_with};
+use crate::harness::{Arbiter, LEASE, SITE, Setup, World, sign_with};
 
 fn assert_refused(world: &World, arbiter: &Arbiter, open: &ToGate, why: GateRefusal) {
     arbiter.send(open);
@@ -88,6 +88,20 @@ fn a_ticket_signed_by_another_key_or_for_another_purpose_opens_nothing() {
         assert_refused(&world, &arbiter, &ToGate::Open { ticket }, TicketSignature);
     }
     world.assert_no_report();
+}
+
+/// The drill of a stolen door key (docs/keys.md): after the next record a ticket by it opens nothing, and one by the new key does.
+#[test]
+fn a_new_record_ends_the_old_keys_tickets() {
+    let mut world = World::new(Setup::default());
+    let arbiter = world.ready_arbiter();
+    let old = std::mem::replace(&mut world.door, SigningKey::from_bytes(&[77; 32]));
+    arbiter.send(&ToGate::DoorRecord { record: Box::new(world.record(2, SITE, &[0, 1])) });
+    arbiter.expect(|m| matches!(m, FromGate::RecordKept { revision: 2 }).then_some(()));
+    let nonce = prepared(&world, &arbiter);
+    assert_refused(&world, &arbiter, &sign_with(&old, &world.ticket(nonce)), TicketSignature);
+    arbiter.send(&world.sign(&world.ticket(nonce)));
+    arbiter.opened();
 }
 
 #[test]
