@@ -11,6 +11,12 @@ pub fn ringing(sound_only: bool) -> Vec<Act> {
     if sound_only { vec![Act::AnswerVoice, Act::Decline] } else { vec![Act::Answer, Act::AnswerVoice, Act::Decline] }
 }
 
+/// Of somebody who calls, before anybody has said who they are.
+#[must_use]
+pub fn ringing_for_somebody() -> Vec<Act> {
+    vec![Act::SignIn, Act::Decline]
+}
+
 /// After a refusal. `possible`: the arbiter would ask for a call with this person now; `video`: with a picture too.
 #[must_use]
 pub fn refused(offer: Offer, possible: bool, video: bool) -> Vec<Act> {
@@ -41,7 +47,7 @@ pub fn ended(after: After, possible: bool) -> Vec<Act> {
 pub const fn calls(act: Act) -> bool {
     match act {
         Act::Again | Act::CallAgain | Act::CallBack | Act::Voice => true,
-        Act::Back | Act::Done | Act::Answer | Act::AnswerVoice | Act::Decline => false,
+        Act::Back | Act::Done | Act::Answer | Act::AnswerVoice | Act::Decline | Act::SignIn => false,
     }
 }
 

@@ -73,6 +73,9 @@ fn sentence(screen: Screen, code: &str) -> String {
 pub const fn phase_name(screen: Screen) -> &'static str {
     match screen {
         Screen::Starting => "starting",
+        Screen::SignIn => "signin",
+        Screen::Code => "code",
+        Screen::Checking => "checking",
         Screen::Home => "home",
         Screen::Ringing => "ringing",
         Screen::Asking => "asking",

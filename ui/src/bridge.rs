@@ -65,6 +65,15 @@ pub enum Request {
     },
     /// `Calls1.Dismiss`.
     Dismiss,
+    /// `Calls1.SignIn`.
+    SignIn {
+        /// Of somebody of the cell.
+        tag: u8,
+        /// Of the OK press.
+        serial: u64,
+    },
+    /// `Calls1.SignOut`.
+    SignOut,
 }
 
 impl Request {
@@ -76,6 +85,8 @@ impl Request {
             Self::End => "End",
             Self::Let { .. } => "Let",
             Self::Dismiss => "Dismiss",
+            Self::SignIn { .. } => "SignIn",
+            Self::SignOut => "SignOut",
         }
     }
 }
@@ -226,6 +237,8 @@ async fn ask(calls: &Calls1Proxy<'_>, request: Request) {
             Request::End => calls.end().await,
             Request::Let { camera, microphone, serial } => calls.let_out(*camera, *microphone, *serial).await,
             Request::Dismiss => calls.dismiss().await,
+            Request::SignIn { tag, serial } => calls.sign_in(*tag, *serial).await,
+            Request::SignOut => calls.sign_out().await,
         }
     };
     match tokio::time::timeout(PATIENCE, asking).await {

@@ -93,6 +93,11 @@ pub const CAUSES: &[(&str, Cause, Offer)] = &[
     ("Storage", Cause::Storage, Offer::Again),
     ("Stopping", Cause::BoxStopping, Offer::Again),
     ("Updating", Cause::Updating, Offer::Again),
+    ("SignInFirst", Cause::SignIn, Offer::Back),
+    ("NoSignIn", Cause::SignIn, Offer::Back),
+    ("WrongCode", Cause::SignIn, Offer::Back),
+    ("SignInLocked", Cause::SignIn, Offer::Back),
+    ("EntitlementStray", Cause::Stray, Offer::Again),
     // The updater's alone.
     ("InVisit", Cause::Busy, Offer::Again),
     ("Ringing", Cause::Busy, Offer::Again),

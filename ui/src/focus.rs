@@ -65,7 +65,8 @@ impl Focus {
 #[must_use]
 pub fn choices(shown: &Shown) -> usize {
     match shown.screen {
-        Screen::Starting | Screen::Closing => 0,
+        Screen::Starting | Screen::Closing | Screen::Code | Screen::Checking => 0,
+        Screen::SignIn => shown.signs.len(),
         Screen::Home => shown.people.len(),
         Screen::Asking | Screen::Joining | Screen::Live | Screen::Held => 1,
         Screen::Ringing | Screen::Ended | Screen::Refused => shown.choices.len(),

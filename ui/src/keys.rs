@@ -46,6 +46,13 @@ pub enum Intent {
     },
     /// The outcome is read.
     Dismiss,
+    /// Somebody of the cell wants to enter their code.
+    SignIn {
+        /// By their tag.
+        tag: u8,
+    },
+    /// Who is signed in goes.
+    SignOut,
 }
 
 /// A press within this time after a change of screens was meant for the screen before, milliseconds.
@@ -71,19 +78,25 @@ pub fn intent(shown: &Shown, focus: Focus, press: &KeyPress, before: Screen, sin
 /// Hanging up is never delayed.
 fn strays(before: Screen, now: Screen, key: Key) -> bool {
     match now {
-        Screen::Starting | Screen::Closing | Screen::Live | Screen::Held => false,
+        Screen::Starting | Screen::Closing | Screen::Live | Screen::Held | Screen::Code | Screen::Checking => false,
+        Screen::SignIn => key == Key::Ok && before != Screen::Starting,
         // Whatever was meant for the screen that the ring covered: it neither answers nor declines.
         Screen::Ringing => true,
         Screen::Asking | Screen::Joining => key == Key::Ok,
-        Screen::Home => key == Key::Ok && before != Screen::Starting,
+        Screen::Home => matches!(key, Key::Ok | Key::Back) && before != Screen::Starting,
         Screen::Ended | Screen::Refused => matches!(key, Key::Ok | Key::Back | Key::Home),
     }
 }
 
 fn meaning(shown: &Shown, focus: Focus, key: Key) -> Intent {
     match (shown.screen, key) {
-        (Screen::Starting | Screen::Closing, _) => Intent::Nothing,
-        (Screen::Home | Screen::Ringing | Screen::Ended | Screen::Refused, Key::Left | Key::Right) => {
+        (Screen::Starting | Screen::Closing | Screen::Code, _) => Intent::Nothing,
+        // The facility is being asked; whoever does not want to wait leaves.
+        (Screen::Checking, Key::Back) | (Screen::Home, Key::Back) if shown.shared => Intent::SignOut,
+        (Screen::SignIn, Key::Ok) => {
+            shown.signs.get(focus.index).map_or(Intent::Nothing, |(tag, _)| Intent::SignIn { tag: *tag })
+        }
+        (Screen::SignIn | Screen::Home | Screen::Ringing | Screen::Ended | Screen::Refused, Key::Left | Key::Right) => {
             Intent::Move(focus.moved(shown, key == Key::Right))
         }
         (Screen::Home, Key::Ok) => shown.people.get(focus.index).map_or(Intent::Nothing, |p| Intent::Place {
@@ -102,7 +115,9 @@ fn meaning(shown: &Shown, focus: Focus, key: Key) -> Intent {
         (Screen::Ringing, Key::Back) => Intent::Decline { ring: shown.call_id.clone() },
         (Screen::Ended | Screen::Refused, Key::Back | Key::Home) => Intent::Dismiss,
         (
-            Screen::Home
+            Screen::SignIn
+            | Screen::Checking
+            | Screen::Home
             | Screen::Ringing
             | Screen::Ended
             | Screen::Refused
@@ -124,6 +139,7 @@ fn chosen(shown: &Shown, act: Act) -> Intent {
         Act::Answer => Intent::Answer { ring: ring(), media: "video".into() },
         Act::AnswerVoice => Intent::Answer { ring: ring(), media: "voice".into() },
         Act::Decline => Intent::Decline { ring: ring() },
+        Act::SignIn => Intent::SignIn { tag: shown.rings_for },
     }
 }
 

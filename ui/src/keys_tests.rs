@@ -2,11 +2,14 @@
 use super::{Intent, SETTLE_MS, intent};
 use crate::focus::{Focus, choices};
 use crate::present::{Entry, Shown};
-use crate::shown::{Act, Screen};
+use crate::shown::{Act, Screen, Sign};
 use parloir_wire::keys::{Key, KeyPress, Motion};
 
-const SCREENS: [Screen; 10] = [
+const SCREENS: [Screen; 13] = [
     Screen::Starting,
+    Screen::SignIn,
+    Screen::Code,
+    Screen::Checking,
     Screen::Home,
     Screen::Ringing,
     Screen::Asking,
@@ -23,6 +26,7 @@ fn shown(screen: Screen) -> Shown {
     let mut shown = Shown { screen, people: (0..7).map(entry).collect(), outcome_contact: "3".into(), ..Shown::default() };
     shown.call.camera = true;
     shown.call_id = "5e".into();
+    shown.signs = (1..=3).map(|tag| (tag, Sign::default())).collect();
     shown.choices = match screen {
         Screen::Ringing => vec![Act::Answer, Act::AnswerVoice, Act::Decline],
         Screen::Ended => vec![Act::Done, Act::CallAgain],
@@ -57,6 +61,9 @@ fn decline() -> Intent {
 fn the_table() {
     let moved = |index| Intent::Move(Focus { index });
     let table: &[(Screen, usize, Key, Intent)] = &[
+        (Screen::SignIn, 1, Key::Left, moved(0)),
+        (Screen::SignIn, 1, Key::Right, moved(2)),
+        (Screen::SignIn, 1, Key::Ok, Intent::SignIn { tag: 2 }),
         (Screen::Home, 1, Key::Left, moved(0)),
         (Screen::Home, 1, Key::Right, moved(2)),
         (Screen::Home, 1, Key::Ok, place("1", false)),
@@ -117,6 +124,21 @@ fn a_ring_catches_no_press_that_was_meant_for_something_else() {
 }
 
 #[test]
+fn on_a_shared_tv_back_leaves_and_a_ring_asks_for_the_code_of_whom_it_is_for() {
+    let means = |screen, before, since_ms| {
+        let mut s = Shown { shared: true, rings_for: 2, ..shown(screen) };
+        s.choices = vec![Act::SignIn, Act::Decline];
+        let key = if screen == Screen::Ringing { Key::Ok } else { Key::Back };
+        intent(&s, Focus::default(), &press(key), before, since_ms)
+    };
+    assert_eq!(means(Screen::Home, Screen::Checking, SETTLE_MS), Intent::SignOut);
+    assert_eq!(means(Screen::Home, Screen::Ended, SETTLE_MS - 1), Intent::Nothing, "the Back that was done does not leave");
+    assert_eq!(means(Screen::Checking, Screen::Code, 0), Intent::SignOut);
+    assert_eq!(means(Screen::Code, Screen::SignIn, SETTLE_MS), Intent::Nothing, "the arbiter's own");
+    assert_eq!(means(Screen::Ringing, Screen::SignIn, SETTLE_MS), Intent::SignIn { tag: 2 });
+}
+
+#[test]
 fn hanging_up_is_one_press_away_from_the_first_moment() {
     for screen in [Screen::Asking, Screen::Joining, Screen::Live, Screen::Held] {
         for before in SCREENS {
@@ -154,7 +176,11 @@ fn exactly_one_focus_wherever_there_is_a_choice() {
     for screen in SCREENS {
         let s = shown(screen);
         let (mut focus, all) = (Focus::first(&s), choices(&s));
-        assert_eq!(all == 0, matches!(screen, Screen::Starting | Screen::Closing), "{screen:?}");
+        assert_eq!(
+            all == 0,
+            matches!(screen, Screen::Starting | Screen::Closing | Screen::Code | Screen::Checking),
+            "{screen:?}"
+        );
         for right in [true; 9].into_iter().chain([false; 12]) {
             assert!(focus.index < all.max(1), "{screen:?}");
             focus = focus.moved(&s, right);

@@ -4,7 +4,7 @@
 
 use crate::acts;
 use crate::codes;
-use crate::shown::{Act, Call, Cause, Chance, Class, Day, Network, Outcome, Person, Screen, Tile, Upkeep, Visit, When};
+use crate::shown::{Act, Call, Cause, Chance, Class, Day, Network, Outcome, Person, Screen, Sign, Tile, Upkeep, Visit, When};
 use parloir_bus::view;
 
 /// How many colours `slint/theme.slint` has for people.
@@ -49,6 +49,22 @@ pub struct Shown {
     pub outcome: Outcome,
     /// What can be chosen, from the left; empty on screens whose choices are people or keys.
     pub choices: Vec<Act>,
+    /// The site asks for a code.
+    pub shared: bool,
+    /// Who can sign in, by tag.
+    pub signs: Vec<(u8, Sign)>,
+    /// Whose code it is, or for whom it rings.
+    pub who: Person,
+    /// Digits entered.
+    pub dots: i32,
+    /// Where the dial begins.
+    pub start: i32,
+    /// Why the last code did not do.
+    pub told: String,
+    /// For whose tag it rings.
+    pub rings_for: u8,
+    /// Somebody calls, whatever screen stands.
+    pub rings: bool,
     /// Whom the outcome is about.
     pub outcome_contact: String,
 }
@@ -82,6 +98,7 @@ pub fn present(view: &view::View, boot_ms: i64) -> Shown {
     let people: Vec<Entry> = view.contacts.iter().map(|c| entry(c, hue(&c.id), &clock)).collect();
     let (screen, of) = (screen(view.phase), |id: &str| people.iter().find(|p| p.contact == id));
     let choices = choices(view, of);
+    let codes = view.sign_in.clone().unwrap_or_default();
     let possible = choices.iter().any(|act| acts::calls(*act));
     Shown {
         screen,
@@ -102,7 +119,25 @@ pub fn present(view: &view::View, boot_ms: i64) -> Shown {
         outcome_contact: view.outcome.as_ref().map(|o| o.contact.clone()).unwrap_or_default(),
         choices,
         people,
+        shared: view.sign_in.is_some(),
+        signs: codes.people.iter().map(|one| (one.tag, occupant(one, boot_ms))).collect(),
+        who: sign(if codes.rings_for > 0 && screen == Screen::Ringing { codes.rings_for } else { codes.tag }),
+        dots: i32::from(codes.dots),
+        start: i32::from(codes.start),
+        told: codes.told,
+        rings_for: codes.rings_for,
+        rings: view.call.is_some(),
     }
+}
+
+/// A person by their tag: its number, in a colour of its own.
+fn sign(tag: u8) -> Person {
+    Person { name: "".into(), initials: tag.to_string().into(), hue: i32::from(tag.saturating_sub(1)) % HUES as i32 }
+}
+
+fn occupant(one: &view::Occupant, boot_ms: i64) -> Sign {
+    let left_ms = i64::try_from(one.locked_until).unwrap_or(i64::MAX).saturating_sub(boot_ms).max(0);
+    Sign { person: sign(one.tag), wait: i32::try_from(left_ms.saturating_add(999) / 1000).unwrap_or(i32::MAX) }
 }
 
 fn choices<'a>(view: &view::View, of: impl Fn(&str) -> Option<&'a Entry>) -> Vec<Act> {
@@ -111,6 +146,7 @@ fn choices<'a>(view: &view::View, of: impl Fn(&str) -> Option<&'a Entry>) -> Vec
     let entry = outcome.and_then(|o| of(&o.contact)).filter(|e| e.can_call);
     let (possible, video) = (entry.is_some(), entry.is_some_and(|e| e.media != "voice"));
     match (view.phase, outcome) {
+        (view::Phase::Ringing, _) if view.sign_in.is_some() && view.person.is_empty() => acts::ringing_for_somebody(),
         (view::Phase::Ringing, _) => acts::ringing(sound_only),
         (view::Phase::Refused, Some(o)) => acts::refused(codes::refusal(&o.code).1, possible, video),
         (view::Phase::Ended, Some(o)) => acts::ended(codes::ending(&o.code).1, possible),
@@ -118,6 +154,9 @@ fn choices<'a>(view: &view::View, of: impl Fn(&str) -> Option<&'a Entry>) -> Vec
         (view::Phase::Ended, None) => vec![Act::Done],
         (
             view::Phase::Starting
+            | view::Phase::SignIn
+            | view::Phase::Code
+            | view::Phase::Checking
             | view::Phase::Home
             | view::Phase::Asking
             | view::Phase::Joining
@@ -140,6 +179,9 @@ fn upkeep(word: &str) -> Upkeep {
 const fn screen(phase: view::Phase) -> Screen {
     match phase {
         view::Phase::Starting => Screen::Starting,
+        view::Phase::SignIn => Screen::SignIn,
+        view::Phase::Code => Screen::Code,
+        view::Phase::Checking => Screen::Checking,
         view::Phase::Home => Screen::Home,
         view::Phase::Ringing => Screen::Ringing,
         view::Phase::Asking => Screen::Asking,

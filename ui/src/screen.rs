@@ -203,6 +203,8 @@ impl Stage {
                 self.ask(Request::Let { camera, microphone, serial: press.serial });
             }
             Intent::Dismiss => self.ask(Request::Dismiss),
+            Intent::SignIn { tag } => self.ask(Request::SignIn { tag, serial: press.serial }),
+            Intent::SignOut => self.ask(Request::SignOut),
         }
     }
 
@@ -227,7 +229,8 @@ impl Stage {
 
     fn show(&mut self, new: Shown, focus: Focus) {
         let api = self.api();
-        let (page, place) = focus.place();
+        // Signs stand all on one page.
+        let (page, place) = if new.screen == Screen::SignIn { (0, focus.index) } else { focus.place() };
         let pages = new.people.len().div_ceil(PER_PAGE).max(1);
         let tiles: Vec<Tile> = new.people.iter().skip(page * PER_PAGE).take(PER_PAGE).map(|p| p.tile.clone()).collect();
         api.set_connected(new.connected);
@@ -242,6 +245,16 @@ impl Stage {
         api.set_next(new.next.clone());
         api.set_call(new.call.clone());
         api.set_outcome(new.outcome.clone());
+        api.set_shared(new.shared);
+        api.set_who(new.who.clone());
+        api.set_dots(new.dots);
+        api.set_start(new.start);
+        api.set_told(new.told.as_str().into());
+        api.set_rings(new.rings);
+        if new.signs != self.shown.signs || self.view.is_none() {
+            let signs: Vec<_> = new.signs.iter().map(|(_, sign)| sign.clone()).collect();
+            api.set_signs(ModelRc::new(VecModel::from(signs)));
+        }
         api.set_page(i32::try_from(page).unwrap_or(0));
         api.set_pages(i32::try_from(pages).unwrap_or(1));
         api.set_focus(i32::try_from(place).unwrap_or(0));
@@ -271,6 +284,9 @@ const fn pictures_belong(screen: Screen) -> bool {
     match screen {
         Screen::Joining | Screen::Live | Screen::Held => true,
         Screen::Starting
+        | Screen::SignIn
+        | Screen::Code
+        | Screen::Checking
         | Screen::Home
         | Screen::Ringing
         | Screen::Asking
@@ -285,7 +301,16 @@ fn scene(shown: &Shown) -> (Screen, &str, bool) {
     let of = match shown.screen {
         Screen::Ringing => shown.call_id.as_str(),
         Screen::Ended | Screen::Refused => shown.outcome.code.as_str(),
-        Screen::Starting | Screen::Home | Screen::Asking | Screen::Joining | Screen::Live | Screen::Held | Screen::Closing => "",
+        Screen::Starting
+        | Screen::SignIn
+        | Screen::Code
+        | Screen::Checking
+        | Screen::Home
+        | Screen::Asking
+        | Screen::Joining
+        | Screen::Live
+        | Screen::Held
+        | Screen::Closing => "",
     };
     (shown.screen, of, shown.lost)
 }

@@ -24,8 +24,10 @@ fn every_screen_is_as_reviewed() {
 
 /// One screen of each kind; tests/languages.rs measures all of them.
 fn in_french() -> impl Iterator<Item = Scene> {
-    const KINDS: [&str; 10] = [
+    const KINDS: [&str; 12] = [
         "home",
+        "signin-wrong-code",
+        "code",
         "home-updating",
         "home-update-refused",
         "ringing-recorded",

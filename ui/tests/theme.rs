@@ -127,5 +127,5 @@ fn what_can_be_chosen_has_a_role_and_a_label_and_shows_the_focus() {
             assert!(component.contains("FocusRing") || component.contains("Theme.focus"), "{name}: the focus is not seen");
         }
     }
-    assert_eq!(choosable, 3, "a person, a choice, a key");
+    assert_eq!(choosable, 4, "a person, a sign, a choice, a key");
 }

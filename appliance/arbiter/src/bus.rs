@@ -46,6 +46,8 @@ pub enum Ask {
     Let { camera: bool, microphone: bool, serial: u64 },
     Frames,
     Dismiss,
+    SignIn { tag: u8, serial: u64 },
+    SignOut,
     Drawn,
     Focus,
     Begin { stage: Stage, version: String },
@@ -299,6 +301,20 @@ impl Calls {
         #[zbus(connection)] bus: &Connection,
     ) -> Result<OwnedFd, BusError> {
         end(self.desk.ask(self.user, &header, bus, Ask::Frames).await?)
+    }
+
+    async fn sign_in(
+        &self,
+        tag: u8,
+        serial: u64,
+        #[zbus(header)] header: Header<'_>,
+        #[zbus(connection)] bus: &Connection,
+    ) -> Result<(), BusError> {
+        done(self.desk.ask(self.user, &header, bus, Ask::SignIn { tag, serial }).await?)
+    }
+
+    async fn sign_out(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), BusError> {
+        done(self.desk.ask(self.user, &header, bus, Ask::SignOut).await?)
     }
 
     async fn dismiss(&self, #[zbus(header)] header: Header<'_>, #[zbus(connection)] bus: &Connection) -> Result<(), BusError> {

@@ -74,6 +74,7 @@ impl Arbiter {
         let (typ, body, revision) = match keep {
             Keep::Authority(keyring, body) => (Typ::Authority, body.clone(), keyring.authority().revision),
             Keep::Policy(body, revision) => (Typ::Policy, body.clone(), *revision),
+            Keep::Agenda(body, revision) => (Typ::Agenda, body.clone(), *revision),
             Keep::Nothing | Keep::Grant(_) => return,
         };
         tracing::info!(kind = typ.name(), revision, "document taken");

@@ -4,7 +4,8 @@
 
 use parloir_core::{Event, TicketFacts};
 use parloir_pass::receipt::Parcel;
-use parloir_pass::{Ask, Bytes32, DenyTarget, Entitlement, Export, Grant, Id, Receipt, Typ};
+use parloir_pass::shared::CODE_DIGITS;
+use parloir_pass::{Ask, Bytes32, DenyTarget, Entitlement, Export, Grant, Id, Receipt, SignIn, Typ, VERSION};
 use parloir_seal::{BoxKey, Clock, Code, Keyring, Refused, Roots, UnsealKey, jws, sealed};
 use parloir_wire::door_record;
 use parloir_wire::ticket::{Kind, Ticket};
@@ -66,6 +67,8 @@ pub enum Keep {
     Authority(Box<Keyring>, Vec<u8>),
     /// The body is kept over restarts.
     Policy(Vec<u8>, u64),
+    /// The same; it is kept sealed, as it came.
+    Agenda(Vec<u8>, u64),
     /// If the core admits it, its parties' statements are believed.
     Grant(Box<Grant>),
 }
@@ -182,7 +185,7 @@ impl Documents {
         match keep {
             Keep::Authority(keyring, _) => self.keyring = Some(*keyring.clone()),
             Keep::Grant(grant) => self.admit(grant),
-            Keep::Policy(..) | Keep::Nothing => {}
+            Keep::Policy(..) | Keep::Agenda(..) | Keep::Nothing => {}
         }
     }
 
@@ -212,6 +215,8 @@ impl Documents {
         if kind == "again" {
             return hint(&body);
         }
+        // An entitlement as well, that no broker keeps: it answers a code.
+        let kind = if kind == "person" { Typ::Entitlement.name() } else { kind };
         let typ: Typ = kind.parse().map_err(|_| NotOpened::new("UnknownKind", "no document of this kind comes to a box"))?;
         if typ == Typ::Authority {
             return self.authority(body);
@@ -231,7 +236,8 @@ impl Documents {
             Typ::Beat => return self.beat(keyring, &body, clock),
             Typ::Time => return self.time(keyring, &body),
             Typ::Statement => return self.statement(&body),
-            Typ::Authority | Typ::Agenda | Typ::Ask | Typ::SignIn | Typ::Export | Typ::Receipt => {
+            Typ::Agenda => self.agenda(keyring, body, clock),
+            Typ::Authority | Typ::Ask | Typ::SignIn | Typ::Export | Typ::Receipt => {
                 return Err(NotOpened::new("UnknownKind", "no document of this kind comes to a box in this release"));
             }
         };
@@ -239,7 +245,7 @@ impl Documents {
     }
 
     fn hold(&mut self, typ: Typ, body: Vec<u8>) -> Result<Opened, NotOpened> {
-        if matches!(typ, Typ::Policy | Typ::Entitlement) {
+        if matches!(typ, Typ::Policy | Typ::Entitlement | Typ::Agenda) {
             self.waits.insert(typ, body);
             return Ok(Opened::Waits);
         }
@@ -264,6 +270,13 @@ impl Documents {
         let plain = sealed::open(Typ::Entitlement, &self.device, &self.unseal, body)?;
         let entitlement = keyring.entitlement(&plain, &self.device, clock, 0)?;
         Ok(Opened::Event(Box::new(Event::Entitlement(Box::new(entitlement))), Keep::Nothing))
+    }
+
+    fn agenda(&self, keyring: &Keyring, body: Vec<u8>, clock: Clock) -> Result<Opened, Refused> {
+        let plain = sealed::open(Typ::Agenda, &self.device, &self.unseal, &body)?;
+        let agenda = keyring.agenda(&plain, &self.device, clock)?;
+        let keep = Keep::Agenda(body, agenda.revision);
+        Ok(Opened::Event(Box::new(Event::Agenda(Box::new(agenda))), keep))
     }
 
     fn grant(&self, keyring: &Keyring, body: &[u8], clock: Clock) -> Result<Opened, Refused> {
@@ -376,6 +389,16 @@ impl Documents {
         self.seal(Typ::Ask, self.sign.sign_ask(ask)?.as_bytes())
     }
 
+    /// A code, signed and sealed to the facility.
+    ///
+    /// # Errors
+    /// No Authority yet, or a bound.
+    pub fn sign_in(&self, nonce: Id, tag: u8, digits: [u8; CODE_DIGITS]) -> Result<Vec<u8>, Refused> {
+        let code = digits.iter().map(|digit| char::from(b'0' + digit % 10)).collect();
+        let sign_in = SignIn { v: VERSION, site: self.site, device: self.device, nonce, tag, code };
+        self.seal(Typ::SignIn, self.sign.sign_sign_in(&sign_in)?.as_bytes())
+    }
+
     /// A Receipt, signed, beside the visitor's own statement, sealed to the facility.
     ///
     /// # Errors
@@ -454,6 +477,7 @@ pub fn deny_hash(target: &DenyTarget) -> [u8; 32] {
         DenyTarget::Person(id) => (3, id),
         DenyTarget::Device(id) => (4, id),
         DenyTarget::Ring(id) => (5, id),
+        DenyTarget::SignIn { nonce, .. } => (6, nonce),
     };
     Sha256::new().chain_update(b"parloir-denied\0").chain_update([kind]).chain_update(id.0).finalize().into()
 }

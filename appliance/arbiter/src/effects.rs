@@ -65,6 +65,11 @@ impl Arbiter {
                 Ok(body) => self.post(Matter::Ask(ask.call), body),
                 Err(error) => tracing::error!(%error, "the question was not sent"),
             },
+            Effect::SendSignIn { nonce, tag, code } => match self.documents.sign_in(nonce, tag, code.0) {
+                Ok(body) => self.post(Matter::SignIn, body),
+                Err(error) => tracing::error!(%error, "the code was not sent"),
+            },
+            Effect::ForgetSignIn => self.outbox.forget_sign_in(),
             Effect::SendReveal { call } => match self.visit.as_ref().filter(|visit| visit.call == call) {
                 Some(visit) => {
                     let body = format!(r#"{{"v":1,"call":"{call}","half":"{}"}}"#, visit.half());
@@ -298,6 +303,8 @@ impl Arbiter {
             Entry::MaintenanceBegan { stage, version } => tracing::info!(stage = stage.word(), %version, "maintenance began"),
             Entry::MaintenanceOver { why } => tracing::info!(why, "maintenance is over"),
             Entry::Update { word, version } => tracing::info!(update = word.name(), %version, "update"),
+            Entry::SignedIn { .. } => tracing::info!("signed in"),
+            Entry::SignedOut { why, .. } => tracing::info!(why, "signed out"),
             Entry::Asked { .. }
             | Entry::DoorsOpened { .. }
             | Entry::DoorsShut { .. }

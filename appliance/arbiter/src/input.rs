@@ -7,7 +7,7 @@ use crate::diagnostics::Wanted;
 use crate::gate::Link;
 use crate::ledger::Page;
 use parloir_bus::view::Moment;
-use parloir_core::{Event, Fresh, Owner, Request};
+use parloir_core::{Event, Fresh, Hidden, Owner, Request};
 use parloir_pass::Id;
 use parloir_seal::{Refused, random};
 use parloir_wire::gate::FromGate;
@@ -115,6 +115,11 @@ pub(crate) fn to_event(request: Request, caller: Owner, ask: Ask) -> Result<Opti
         Ask::Let { camera, microphone, serial } => Event::Let { request, caller, camera, microphone, serial },
         Ask::Frames => Event::Frames { request, caller },
         Ask::Dismiss => Event::Dismiss { request, caller },
+        Ask::SignIn { tag, serial } => {
+            let dial = Hidden(random::id()?.0);
+            Event::SignIn { request, caller, tag, serial, nonce: random::id()?, dial }
+        }
+        Ask::SignOut => Event::SignOut { request, caller },
         Ask::Focus => Event::Focus { request, caller },
         Ask::Signalling(call) => Event::Signalling { request, call },
         Ask::Begin { stage, version } => Event::Begin { request, caller, stage, version },

@@ -100,7 +100,12 @@ fn start(config: &Config) -> Result<(), Box<dyn Error>> {
     let disk = Disk::open(&config.state, &boot);
     documents.restore_denied(disk.floors().denied.iter().copied());
     let floor = |typ: Typ| disk.floors().floor(typ.name());
-    let floors = Floors { authority: floor(Typ::Authority), policy: floor(Typ::Policy), entitlement: floor(Typ::Entitlement) };
+    let floors = Floors {
+        authority: floor(Typ::Authority),
+        policy: floor(Typ::Policy),
+        entitlement: floor(Typ::Entitlement),
+        agenda: floor(Typ::Agenda),
+    };
     let settings = Settings { device: documents.device(), site: documents.site(), bench_direct: config.bench_direct, floors };
     let store = Store::start(disk)?;
     let core = State::new(settings);

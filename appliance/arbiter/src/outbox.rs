@@ -17,6 +17,8 @@ pub enum Matter {
     Ask(Id),
     /// The box's half of a call's short code: of no use after it.
     Reveal(Id),
+    /// A code: only the newest counts, and none that nobody waits for.
+    SignIn,
     /// A time request: only the newest counts.
     Time,
     /// How a ring goes.
@@ -34,6 +36,7 @@ impl Matter {
         match self {
             Self::Ask(_) => "ask",
             Self::Reveal(_) => "reveal",
+            Self::SignIn => "sign-in",
             Self::Time => "time-request",
             Self::Ring => "ring",
             Self::Ended => "ended",
@@ -73,8 +76,8 @@ impl Outbox {
 
     /// Adds an item and gives its number.
     pub fn push(&mut self, matter: Matter, body: Vec<u8>) -> u64 {
-        if matter == Matter::Time {
-            self.items.retain(|_, item| item.matter != Matter::Time);
+        if matches!(matter, Matter::Time | Matter::SignIn) {
+            self.items.retain(|_, item| item.matter != matter);
         }
         let id = self.next;
         self.next += 1;
@@ -111,6 +114,11 @@ impl Outbox {
     /// The broker has it; gives what it was.
     pub fn sent(&mut self, id: u64) -> Option<Matter> {
         self.items.remove(&id).map(|item| item.matter)
+    }
+
+    /// Nobody waits for what a code brings.
+    pub fn forget_sign_in(&mut self) {
+        self.items.retain(|_, item| item.matter != Matter::SignIn);
     }
 
     /// The call is over: its question is nobody's any more, and its code either.

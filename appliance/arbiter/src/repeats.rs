@@ -61,6 +61,8 @@ fn repeatable(entry: &Entry) -> Option<String> {
         | Entry::Regranted { .. }
         | Entry::Relaunched { .. }
         | Entry::Ended { .. }
+        | Entry::SignedIn { .. }
+        | Entry::SignedOut { .. }
         | Entry::Denied(_) => None,
     }
 }

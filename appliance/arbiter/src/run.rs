@@ -172,7 +172,7 @@ impl Arbiter {
     }
 
     async fn take_up(&mut self) -> Result<(), StoreError> {
-        for typ in [Typ::Authority, Typ::Policy] {
+        for typ in [Typ::Authority, Typ::Policy, Typ::Agenda] {
             if let Some(body) = self.store.ask(move |l| l.document(typ.name())).await? {
                 // A kept document that no longer verifies (roots changed with the image) is as good as none.
                 let _ = self.deliver(typ.name(), body).await;
@@ -344,6 +344,8 @@ impl Arbiter {
             | Ask::Let { .. }
             | Ask::Frames
             | Ask::Dismiss
+            | Ask::SignIn { .. }
+            | Ask::SignOut
             | Ask::Focus
             | Ask::Begin { .. }
             | Ask::Report { .. }

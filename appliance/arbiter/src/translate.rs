@@ -4,7 +4,7 @@
 
 use crate::picture::{Picture, VideoRates};
 use parloir_core::effect::{Entry, ToCall};
-use parloir_core::{CallFact, GateFact, GateRefusal, Press, ShutReason, Stroke, Trouble};
+use parloir_core::{CallFact, GateFact, GateRefusal, Hidden, Press, ShutReason, Stroke, Trouble};
 use parloir_pass::{Bytes32, DenyTarget, Id};
 use parloir_wire::gate::{self, FromGate};
 use parloir_wire::keys::{Key, KeyPress, Motion};
@@ -37,9 +37,27 @@ fn stroke(press: &KeyPress) -> Stroke {
     match (press.motion, press.key) {
         (Motion::Down, Key::Ok) => Stroke::OkDown,
         (Motion::Down, Key::Back) => Stroke::BackDown,
-        (Motion::Down, _) => Stroke::OtherDown,
-        (Motion::Up | Motion::Repeat, _) => Stroke::NotDown,
+        (Motion::Down, Key::Up | Key::Right) => Stroke::Step(Hidden(1)),
+        (Motion::Down, Key::Down | Key::Left) => Stroke::Step(Hidden(9)),
+        (Motion::Down, key) => digit(key).map_or(Stroke::OtherDown, |digit| Stroke::Digit(Hidden(digit))),
+        (Motion::Up | Motion::Repeat, key) => digit(key).map_or(Stroke::NotDown, |_| Stroke::DigitUp),
     }
+}
+
+fn digit(key: Key) -> Option<u8> {
+    const DIGITS: [Key; 10] = [
+        Key::Digit0,
+        Key::Digit1,
+        Key::Digit2,
+        Key::Digit3,
+        Key::Digit4,
+        Key::Digit5,
+        Key::Digit6,
+        Key::Digit7,
+        Key::Digit8,
+        Key::Digit9,
+    ];
+    (0..).zip(DIGITS).find(|(_, of)| *of == key).map(|(digit, _)| digit)
 }
 
 const fn shut_reason(reason: gate::ShutReason) -> ShutReason {
@@ -175,6 +193,8 @@ pub fn ledger_line(entry: &Entry) -> (&'static str, String, String) {
         }
         Entry::MaintenanceOver { why } => ("maintenance-over", String::new(), format!("why={why}")),
         Entry::Update { word, version } => ("update", String::new(), format!("word={} version={version}", word.name())),
+        Entry::SignedIn { person } => ("signed-in", String::new(), format!("person={person}")),
+        Entry::SignedOut { person, why } => ("signed-out", String::new(), format!("person={person} why={why}")),
         Entry::Denied(target) => ("denied", String::new(), deny_detail(target)),
     }
 }
@@ -187,6 +207,7 @@ fn deny_detail(target: &DenyTarget) -> String {
         DenyTarget::Person(id) => format!("person={id}"),
         DenyTarget::Device(id) => format!("device={id}"),
         DenyTarget::Ring(id) => format!("ring={id}"),
+        DenyTarget::SignIn { nonce, .. } => format!("sign-in={nonce}"),
     }
 }
 

@@ -21,6 +21,7 @@ pub fn to_bus(view: &core::View, revision: u64) -> bus::View {
         next_visit: view.next_visit.as_ref().map(|b| bus::Booking { contact: b.contact.to_string(), from: b.from, to: b.to }),
         call: view.call.as_ref().map(call),
         outcome: view.outcome.as_ref().map(outcome),
+        sign_in: view.sign_in.as_ref().map(sign_in),
         maintenance: view.maintenance.to_owned(),
         update: view.update.to_owned(),
     }
@@ -31,6 +32,9 @@ pub fn to_bus(view: &core::View, revision: u64) -> bus::View {
 pub const fn word(phase: core::Phase) -> &'static str {
     match phase {
         core::Phase::Starting => "starting",
+        core::Phase::SignIn => "signin",
+        core::Phase::Code => "code",
+        core::Phase::Checking => "checking",
         core::Phase::Home => "home",
         core::Phase::Ringing => "ringing",
         core::Phase::Asking => "asking",
@@ -46,6 +50,9 @@ pub const fn word(phase: core::Phase) -> &'static str {
 const fn phase(phase: core::Phase) -> bus::Phase {
     match phase {
         core::Phase::Starting => bus::Phase::Starting,
+        core::Phase::SignIn => bus::Phase::SignIn,
+        core::Phase::Code => bus::Phase::Code,
+        core::Phase::Checking => bus::Phase::Checking,
         core::Phase::Home => bus::Phase::Home,
         core::Phase::Ringing => bus::Phase::Ringing,
         core::Phase::Asking => bus::Phase::Asking,
@@ -55,6 +62,18 @@ const fn phase(phase: core::Phase) -> bus::Phase {
         core::Phase::Closing => bus::Phase::Closing,
         core::Phase::Ended => bus::Phase::Ended,
         core::Phase::Refused => bus::Phase::Refused,
+    }
+}
+
+fn sign_in(shown: &core::SignIn) -> bus::SignIn {
+    let occupant = |one: &core::Occupant| bus::Occupant { tag: one.tag, locked_until: one.locked_until };
+    bus::SignIn {
+        people: shown.people.iter().map(occupant).collect(),
+        tag: shown.tag,
+        dots: shown.dots,
+        start: shown.start,
+        told: shown.told.to_owned(),
+        rings_for: shown.rings_for,
     }
 }
 

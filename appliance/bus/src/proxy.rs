@@ -28,6 +28,10 @@ pub trait Calls1 {
     #[allow(missing_docs)]
     fn frames(&self) -> zbus::Result<OwnedFd>;
     #[allow(missing_docs)]
+    fn sign_in(&self, tag: u8, serial: u64) -> zbus::Result<()>;
+    #[allow(missing_docs)]
+    fn sign_out(&self) -> zbus::Result<()>;
+    #[allow(missing_docs)]
     fn dismiss(&self) -> zbus::Result<()>;
     #[allow(missing_docs)]
     fn drawn(&self) -> zbus::Result<()>;

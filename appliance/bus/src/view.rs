@@ -34,6 +34,8 @@ pub struct View {
     pub call: Option<Call>,
     /// How the last call ended or why it was refused, in `Ended` and `Refused`, until dismissed.
     pub outcome: Option<Outcome>,
+    /// Where the site asks for a code: who can sign in, and how far somebody is.
+    pub sign_in: Option<SignIn>,
     /// `installing` or `restarting` while the box is being changed, else empty. Nobody can call then.
     pub maintenance: String,
     /// Word of `Maintenance1.Report` of the last update, if it failed; else empty.
@@ -50,6 +52,12 @@ pub enum Phase {
     /// Not enough is known to show anything but that.
     #[default]
     Starting,
+    /// Nobody is signed in, and the site asks for a code: who is it?
+    SignIn,
+    /// A code is being entered; its keys do not come to the screen.
+    Code,
+    /// The facility looks at it.
+    Checking,
     /// People and the next visit.
     Home,
     /// Somebody calls; every door shut. The call's id is the ring's, for `Answer` and `Decline`.
@@ -68,6 +76,34 @@ pub enum Phase {
     Ended,
     /// It did not come to a call.
     Refused,
+}
+
+/// Who can sign in, and how far somebody is; no name, no digit of a code.
+#[derive(Clone, Debug, Default, PartialEq, SerializeDict, DeserializeDict, Type)]
+#[zvariant(signature = "a{sv}")]
+pub struct SignIn {
+    /// Who lives in the cell.
+    pub people: Vec<Occupant>,
+    /// Whose code is entered or looked at, or who is signed in; 0 nobody's.
+    pub tag: u8,
+    /// Digits entered, of six.
+    pub dots: u8,
+    /// The digit that the dial begins with while a code is entered. Arrows move it, and nothing shows how far.
+    pub start: u8,
+    /// Why the last code did not do: the code part of an error name; empty: nothing is to be told.
+    pub told: String,
+    /// For whose tag it rings while nobody is signed in; 0 for nobody's.
+    pub rings_for: u8,
+}
+
+/// One person of the cell.
+#[derive(Clone, Debug, Default, PartialEq, SerializeDict, DeserializeDict, Type)]
+#[zvariant(signature = "a{sv}")]
+pub struct Occupant {
+    /// 1 to 8; the screen has a sign for each.
+    pub tag: u8,
+    /// Until when the facility looks at no code of theirs, milliseconds of `CLOCK_BOOTTIME`; 0: it does.
+    pub locked_until: u64,
 }
 
 /// One contact.

@@ -24,7 +24,7 @@ impl DenySet {
     /// Adds one; whether it is new. A deny of an ask or a ring is an answer, not a revocation.
     pub(crate) fn add(&mut self, target: DenyTarget) -> bool {
         match target {
-            DenyTarget::Ask(_) | DenyTarget::Ring(_) | DenyTarget::Grant(_) => return false,
+            DenyTarget::Ask(_) | DenyTarget::Ring(_) | DenyTarget::Grant(_) | DenyTarget::SignIn { .. } => return false,
             DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) => {}
         }
         if self.standing.contains(&target) {

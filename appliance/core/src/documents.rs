@@ -8,11 +8,12 @@ use crate::effect::{Effect, Entry};
 use crate::event::TicketFacts;
 use crate::guard::{Brought, Judged};
 use crate::refusal::{Code, EndReason};
+use crate::session;
 use crate::state::Clock;
 use crate::time::TIME_REQUEST_MS;
 use crate::turn::{NO_ID, Turn, Verdict};
 use parloir_pass::{
-    Authority, Beat, Bytes32, Deny, DenyTarget, Entitlement, Grant, Id, Receipt, Ring, SitePolicy, Statement, Time, Typ,
+    Agenda, Authority, Beat, Bytes32, Deny, DenyTarget, Entitlement, Grant, Id, Receipt, Ring, SitePolicy, Statement, Time, Typ,
 };
 
 impl Turn<'_> {
@@ -28,15 +29,28 @@ impl Turn<'_> {
         if self.fits(document.site, None, document.revision, self.state.floors.policy) {
             self.state.floors.policy = document.revision;
             self.push(Effect::KeepFloor { typ: Typ::Policy, revision: document.revision });
+            let cause = if document.sign_in { session::Cause::PolicyAsks } else { session::Cause::PolicyFree };
             self.state.policy = Some(document);
+            self.admit(cause, None);
         }
     }
 
     pub(crate) fn entitlement(&mut self, document: Entitlement) {
-        if self.fits(document.site, Some(document.device), document.revision, self.state.floors.entitlement) {
+        let fits = self.fits(document.site, Some(document.device), document.revision, self.state.floors.entitlement);
+        if fits && self.person(&document) {
             self.state.floors.entitlement = document.revision;
             self.push(Effect::KeepFloor { typ: Typ::Entitlement, revision: document.revision });
             self.state.entitlement = Some(document);
+            self.make_way();
+            self.ring_for_who_came();
+        }
+    }
+
+    pub(crate) fn agenda(&mut self, document: Agenda) {
+        if self.fits(document.site, Some(document.device), document.revision, self.state.floors.agenda) {
+            self.state.floors.agenda = document.revision;
+            self.push(Effect::KeepFloor { typ: Typ::Agenda, revision: document.revision });
+            self.state.agenda = Some(document);
             self.make_way();
         }
     }
@@ -109,6 +123,10 @@ impl Turn<'_> {
         if deny.site != self.state.settings.site {
             return self.refuse(Code::DocumentSite, NO_ID);
         }
+        if let DenyTarget::SignIn { nonce, wait_s } = deny.target {
+            let known = [Code::WrongCode, Code::SignInLocked].into_iter().find(|code| code.name() == deny.code);
+            return self.session_denied(nonce, wait_s, known.unwrap_or(Code::FacilityRefused));
+        }
         let (news, hits) =
             (self.deny_stands(deny.target), self.names_the_call(deny.target) && self.state.call.kind() != Kind::Closing);
         // Whoever carries a revocation can deliver it again without end; only what it changes is written down.
@@ -141,6 +159,7 @@ impl Turn<'_> {
                 self.forget_ring(ring);
                 false
             }
+            DenyTarget::SignIn { .. } => false,
             DenyTarget::Ask(_) | DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) => {
                 self.state.denied.add(target)
             }
@@ -162,7 +181,7 @@ impl Turn<'_> {
             DenyTarget::Contact(contact) => contact == want.contact,
             DenyTarget::Person(person) => person == want.person,
             DenyTarget::Ring(ring) => want.ring == Some(ring),
-            DenyTarget::Device(_) => false,
+            DenyTarget::Device(_) | DenyTarget::SignIn { .. } => false,
         }
     }
 
@@ -222,7 +241,10 @@ impl Turn<'_> {
         let reason = if rebooted { EndReason::PowerLost } else { EndReason::Fault };
         receipt.reason = reason.name().to_owned();
         let seconds_counted = receipt.seconds_counted;
-        self.state.last = self.state.recovered_outcome(&receipt, reason);
+        // On a shared TV nobody knows who reads it: the receipt has it all.
+        if !self.state.session.is_shut() {
+            self.state.last = self.state.recovered_outcome(&receipt, reason);
+        }
         self.push(Effect::Ledger(Entry::Ended { call, reason, seconds_counted }));
         self.push(Effect::MakeReceipt { receipt: Box::new(receipt) });
         self.push(Effect::CloseVisitRecord { call });
@@ -243,7 +265,7 @@ fn facility_code(deny: &Deny) -> Code {
     let known = [Code::VisitorDeclined, Code::VisitorAbsent, Code::NotEntitled, Code::NoBooking, Code::CallerGone];
     let named = known.into_iter().find(|code| code.name() == deny.code);
     match deny.target {
-        DenyTarget::Ask(_) => named.unwrap_or(Code::FacilityRefused),
+        DenyTarget::Ask(_) | DenyTarget::SignIn { .. } => named.unwrap_or(Code::FacilityRefused),
         DenyTarget::Ring(_) => named.unwrap_or(Code::CallerGone),
         DenyTarget::Grant(_) | DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) => {
             named.unwrap_or(Code::Denied)

@@ -25,6 +25,7 @@ enum Due {
     Again,
     Own,
     Maintenance,
+    Session,
 }
 
 /// How often the view's seconds are told anew in a visit.
@@ -78,7 +79,8 @@ impl State {
     /// The next deadline of a machine.
     fn machine_due(&self) -> Option<(u64, Due)> {
         let maintenance = self.maintenance.lease().map(|lease| (lease.until, Due::Maintenance));
-        [self.call.next_due(), maintenance].into_iter().flatten().min()
+        let session = self.session_due().map(|until| (until, Due::Session));
+        [self.call.next_due(), maintenance, session].into_iter().flatten().min()
     }
 
     pub(crate) fn next_due(&self) -> Option<u64> {
@@ -120,6 +122,7 @@ impl Turn<'_> {
             Due::Again => self.not_regranted(Code::NoAnswer),
             Due::Own => self.own_time_up(),
             Due::Maintenance => self.shift(maintenance::Cause::TimeUp, None),
+            Due::Session => self.session_time_up(),
         }
     }
 

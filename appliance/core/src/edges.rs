@@ -104,6 +104,10 @@ impl Turn<'_> {
 
     /// What leaving a set of states brings.
     fn leave(&mut self, before: Kind, after: Kind) {
+        if after == Kind::Idle {
+            let now = self.now;
+            self.state.session.touch(now);
+        }
         let Some(call) = self.state.call.want().map(|want| want.call) else { return };
         if before.holds_lease() && !after.holds_lease() && self.state.camera.is_about(call) {
             self.to_gate(ToGate::Close { lease: call });
@@ -172,7 +176,12 @@ impl Turn<'_> {
         self.push(Effect::DropCall { call });
         self.state.denied.forget_grants();
         self.state.last = match self.state.outcome_of(&closing) {
-            Some((phase, outcome)) => Last::Outcome { phase, call, outcome: Box::new(outcome) },
+            Some((phase, mut outcome)) => {
+                if self.state.session.is_shut() {
+                    outcome.name_nobody();
+                }
+                Last::Outcome { phase, call, outcome: Box::new(outcome) }
+            }
             None => Last::Nothing,
         };
     }

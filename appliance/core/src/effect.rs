@@ -3,6 +3,7 @@
 //! Called by: the edges (make), arbiter (carries out, in order).
 
 use crate::event::{Owner, Request};
+use crate::hidden::Hidden;
 use crate::refusal::{Code, EndReason, Refusal};
 use parloir_pass::grant::{Ask, DenyTarget, RelayCredentials};
 use parloir_pass::receipt::Receipt;
@@ -103,6 +104,17 @@ pub enum Effect {
 
     /// Sign, seal, send.
     SendAsk(Box<Ask>),
+    /// Sign, seal, send a code.
+    SendSignIn {
+        /** To be named by whoever answers. */
+        nonce: Id,
+        /** Whose it should be. */
+        tag: u8,
+        /** The digits, 0 to 9. */
+        code: Hidden<[u8; parloir_pass::shared::CODE_DIGITS]>,
+    },
+    /// No code waits for an answer any more: one that is not sent is not to be.
+    ForgetSignIn,
     /// Show the far side this box's half of the short code: the far side's half is here and fixed.
     SendReveal {
         /** Of which call. */
@@ -364,6 +376,18 @@ pub enum Entry {
         call: Id,
         /** Who was there to be refused anything; zero when nobody. */
         person: Id,
+    },
+    /// Somebody is signed in.
+    SignedIn {
+        /** Who. */
+        person: Id,
+    },
+    /// They are not any more.
+    SignedOut {
+        /** Who. */
+        person: Id,
+        /** Name of the cause in the table. */
+        why: &'static str,
     },
     /// A revocation came.
     Denied(DenyTarget),

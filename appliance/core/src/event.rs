@@ -2,11 +2,13 @@
 //! Never: unverified bytes; whatever carries a document says that seal has verified it.
 //! Called by: arbiter (makes), the machines (judge).
 
+use crate::hidden::Hidden;
 use parloir_pass::authority::Authority;
 use parloir_pass::grant::{Beat, Deny, DenyTarget, Grant, Ring, Time};
 use parloir_pass::person::Entitlement;
 use parloir_pass::policy::SitePolicy;
 use parloir_pass::receipt::{Receipt, Statement};
+use parloir_pass::shared::Agenda;
 use parloir_pass::{Bytes32, Id, Typ};
 
 /// A caller on the bus: its unique name. It dies with the connection and is never given to another.
@@ -43,6 +45,8 @@ pub enum Event {
     Policy(Box<SitePolicy>),
     /// What the person may do.
     Entitlement(Box<Entitlement>),
+    /// Who lives in the cell, and when a visit is booked.
+    Agenda(Box<Agenda>),
     /// The facility's answer to a time request.
     Time(Time),
     /// Somebody calls the person.
@@ -187,6 +191,28 @@ pub enum Event {
     },
     /// `Calls1.Dismiss`.
     Dismiss {
+        /** To be answered. */
+        request: Request,
+        /** Who. */
+        caller: Owner,
+    },
+    /// `Calls1.SignIn`.
+    SignIn {
+        /** To be answered. */
+        request: Request,
+        /** Who. */
+        caller: Owner,
+        /** Whose code. */
+        tag: u8,
+        /** Of the OK press. */
+        serial: u64,
+        /** 16 random bytes: the sign-in's nonce. */
+        nonce: Id,
+        /** 16 random bytes: where the dial begins for each digit. */
+        dial: Hidden<[u8; 16]>,
+    },
+    /// `Calls1.SignOut`.
+    SignOut {
         /** To be answered. */
         request: Request,
         /** Who. */
@@ -370,9 +396,15 @@ pub enum Stroke {
     OkDown,
     /// Back went down: the key that ends a call, whatever the screen makes of it.
     BackDown,
+    /// A digit key went down.
+    Digit(Hidden<u8>),
+    /// An arrow went down: what it adds to a digit, modulo ten.
+    Step(Hidden<u8>),
     /// Another key went down.
     OtherDown,
-    /// A release or an automatic repeat, of any key.
+    /// A release or an automatic repeat of a digit key.
+    DigitUp,
+    /// A release or an automatic repeat of any other key.
     NotDown,
 }
 

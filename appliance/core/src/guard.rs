@@ -87,6 +87,9 @@ impl State {
         if self.life == Life::Stopping {
             return Err(Code::Stopping.into());
         }
+        if self.session.is_shut() {
+            return Err(Code::SignInFirst.into());
+        }
         let (Some(authority), Some(policy), Some(entitlement)) = (&self.authority, &self.policy, &self.entitlement) else {
             return Err(Code::NotReady.into());
         };

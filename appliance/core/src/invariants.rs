@@ -5,11 +5,12 @@
 use crate::call::{Call, Kind};
 use crate::camera;
 use crate::effect::{Effect, Entry, ToGate};
-use crate::event::Event;
+use crate::event::{Event, GateFact, Stroke};
 use crate::maintenance::Maintenance;
+use crate::session::Session;
 use crate::state::{Clock, Screen, State};
 use crate::time::{CLOSING_MS, END_KEY_MS, HELD_MS, INSTALL_MS, RESTART_MS, RING_MS};
-use crate::turn::focus_is_screens;
+use crate::turn::{NO_ID, focus_is_screens};
 use crate::visit::{Privacy, Seat, Visit};
 use parloir_pass::{Id, Route};
 
@@ -52,6 +53,7 @@ pub fn check(before: &Before, event: &Event, after: &State, effects: &[Effect]) 
     deadlines(after)?;
     owners(event, after)?;
     clocks(before, event, after)?;
+    sessions(event, after, effects)?;
     refusals(effects)?;
     edges(before, after, effects)?;
     order(effects)
@@ -134,6 +136,8 @@ fn owners(event: &Event, state: &State) -> Result<(), &'static str> {
     must(state.call.visit().is_none() || empty == seat_empty, "a visit that does not know whether a screen shows it")?;
     let needs = matches!(state.call.kind(), Kind::Asking | Kind::Ringing);
     must(!(empty && needs), "ringing or asking without a screen")?;
+    let enters = matches!(state.session, Session::Entering(_) | Session::Asking(_));
+    must(!(empty && enters), "a code without a screen")?;
     let Event::OwnerGone { owner } = event else { return Ok(()) };
     must(state.remote.holder() != Some(owner), "an owner that is gone holds the keys")?;
     let leased = state.maintenance.lease().is_some_and(|lease| lease.holder == *owner);
@@ -158,6 +162,36 @@ fn clocks(before: &Before, event: &Event, state: &State) -> Result<(), &'static 
     must(visit.clock.counted_ms(state.at) < visit.slot_ms, "a visit beyond its slot")?;
     must(visit.clock.counted_ms(state.at) <= state.at - visit.admitted_at, "more counted than passed")?;
     must(visit.clock.runs() == (state.call.kind() == Kind::Live), "the fair clock does not run exactly in Live")
+}
+
+// Where a code is asked for: nobody is named, and nobody has a call, but who entered theirs; no digit goes to a screen.
+fn sessions(event: &Event, state: &State, effects: &[Effect]) -> Result<(), &'static str> {
+    let asks = state.policy.as_ref().is_some_and(|policy| policy.sign_in);
+    must(asks == (state.session != Session::Free), "a session that is not as the policy says")?;
+    must(state.session_due().is_none_or(|at| at > state.at), "an overdue session")?;
+    if let Session::Open(open) = &state.session {
+        let known = state.entitlement.as_ref();
+        let theirs = known.is_some_and(|e| e.person == open.person && e.answers == Some(open.nonce));
+        must(theirs, "somebody is signed in by no entitlement of theirs")?;
+    }
+    let tried = effects.iter().any(|e| matches!(e, Effect::SendSignIn { .. }));
+    must(!tried || matches!(state.session, Session::Asking(_)), "a code was sent that nobody entered")?;
+    let of_code = |stroke| matches!(stroke, Stroke::Digit(_) | Stroke::DigitUp);
+    let digit = matches!(event, Event::Gate(GateFact::Key(press)) if of_code(press.stroke));
+    let routed = effects.iter().any(|e| matches!(e, Effect::RouteKey { .. }));
+    must(!(asks && digit && routed), "a digit went to the screen")?;
+    if !state.session.is_shut() {
+        return Ok(());
+    }
+    must(state.entitlement.is_none(), "an entitlement of nobody")?;
+    must(!state.call.kind().holds_lease(), "a call of nobody")?;
+    let view = &state.shown;
+    must(
+        view.person.is_empty() && view.contacts.is_empty() && view.next_visit.is_none(),
+        "somebody is named before they sign in",
+    )?;
+    must(view.call.as_ref().is_none_or(|call| call.name.is_empty() && call.contact == NO_ID), "a caller is named to nobody")?;
+    must(view.outcome.as_ref().is_none_or(|outcome| outcome.name.is_empty()), "whom a visit was with is told to nobody")
 }
 
 // Each refusal is written once: as many lines as bus calls, causes and documents that were refused; never two for one.

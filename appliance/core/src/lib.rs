@@ -18,6 +18,7 @@ pub mod event;
 mod facts;
 mod fair;
 mod guard;
+pub mod hidden;
 pub mod invariants;
 pub mod journal;
 pub mod maintenance;
@@ -27,6 +28,7 @@ mod receipt;
 pub mod refusal;
 pub mod remote;
 mod ring;
+pub mod session;
 pub mod state;
 pub mod tables;
 pub mod time;
@@ -39,6 +41,7 @@ pub use effect::{Answer, Effect, Entry, RingState, ToCall, ToGate};
 pub use event::{
     CallFact, Event, Fresh, GateFact, GateRefusal, Owner, Press, Request, ShutReason, Stage, Stroke, TicketFacts, Trouble,
 };
+pub use hidden::Hidden;
 pub use refusal::{Code, EndReason, Refusal};
 pub use state::{Settings, State};
 pub use time::{Now, Wall};

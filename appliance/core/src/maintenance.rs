@@ -152,12 +152,16 @@ impl State {
 
     /// Whether no booked visit runs, or begins within so many seconds.
     fn unbooked(&self, within_s: i64) -> Result<(), Code> {
-        let Some(entitlement) = self.entitlement.as_ref().filter(|e| !e.bookings.is_empty()) else { return Ok(()) };
-        let now = self.wall_now().seconds().ok_or(Code::ClockUnknown)?;
-        match entitlement.next_booking(now) {
-            Some(booking) if booking.from <= now.saturating_add(within_s) => Err(Code::Booked),
-            Some(_) | None => Ok(()),
+        let person = self.entitlement.as_ref().filter(|e| !e.bookings.is_empty());
+        let cell = self.agenda.as_ref().filter(|a| !a.bookings.is_empty());
+        if person.is_none() && cell.is_none() {
+            return Ok(());
         }
+        let now = self.wall_now().seconds().ok_or(Code::ClockUnknown)?;
+        let booked = person.and_then(|e| e.next_booking(now)).map(|booking| booking.from);
+        let slot = cell.and_then(|a| a.next_slot(now)).map(|slot| slot.from);
+        let near = booked.into_iter().chain(slot).any(|from| from <= now.saturating_add(within_s));
+        if near { Err(Code::Booked) } else { Ok(()) }
     }
 }
 

@@ -3,7 +3,7 @@
 //! Called by: tables (prints them), the tests that reach every other cell and none of these, and hold each reason against every state.
 
 use crate::call::named;
-use crate::{call, camera, maintenance, remote};
+use crate::{call, camera, maintenance, remote, session};
 
 named! {
     /// Why a cause never comes in a state.
@@ -46,6 +46,12 @@ named! {
         NoHolder,
         /// No fresh press is left.
         NoPress,
+        /// Only where nobody is signed in, and a code is asked for, can one begin to enter it: else it is `BeginRefused`.
+        NotShut,
+        /// No code is being entered: a digit is nobody's.
+        NoEntry,
+        /// The facility has no code of now: an entitlement that answers one is `PersonStray`, and a no concerns nobody.
+        NoQuestion,
     }
 }
 
@@ -113,6 +119,23 @@ pub const fn in_maintenance(state: maintenance::Kind, cause: maintenance::Cause)
     Some(match (state, cause) {
         (Idle, HolderDone | HolderGone | TimeUp | BookingNear) => Never::NoLease,
         (Installing | Restarting, InstallAllowed | RestartAllowed) => Never::Busy,
+        _ => return None,
+    })
+}
+
+/// Of the table `Session`.
+#[must_use]
+#[rustfmt::skip]
+pub const fn in_session(state: session::Kind, cause: session::Cause) -> Option<Never> {
+    use session::Cause::*;
+    use session::Kind::*;
+    Some(match (state, cause) {
+        (Free | Entering | Asking | Open, BeginAllowed) => Never::NotShut,
+        (Free | Closed | Asking | Open, Digit | CodeWhole) => Never::NoEntry,
+        (Free | Closed | Entering | Open, PersonCame) => Never::NoQuestion,
+        (Free | Closed | Entering | Asking, PersonAnew) => Never::NoQuestion,
+        (Free | Closed | Entering, Denied) => Never::NoQuestion,
+        (Free | Closed, TimeUp) => Never::NoDeadline,
         _ => return None,
     })
 }

@@ -6,39 +6,48 @@ use crate::call::{Call as Machine, Kind, Ringing, Want};
 use crate::camera::{Camera, Leased, LeasedState};
 use crate::maintenance;
 use crate::receipt::seconds;
+use crate::session::{self, Session, Told};
 use crate::state::{Clock, Last, State};
-use crate::view::{Booking, Call, Contact, Network, Outcome, Phase, View};
+use crate::view::{Booking, Call, Contact, Network, Occupant, Outcome, Phase, SignIn, View};
 use crate::visit::Visit;
+use parloir_pass::shared::CODE_DIGITS;
 use parloir_pass::{Class, Id, Media};
 
 impl State {
     pub(crate) fn project(&self) -> View {
         let (phase, outcome) = self.phase();
-        let known = self.entitlement.as_ref();
+        // Who comes before the policy may be somebody whom a code must let in.
+        let known = self.entitlement.as_ref().filter(|_| self.policy.is_some() && !self.session.is_shut());
+        let site = self.policy.as_ref().and_then(|p| p.languages.first()).filter(|_| self.session.is_shut());
         View {
             phase,
             person: known.map_or_else(String::new, |e| e.name.clone()),
-            language: known.map_or_else(|| "en".to_owned(), |e| e.language.clone()),
+            language: known.map(|e| &e.language).or(site).map_or_else(|| "en".to_owned(), String::clone),
             online: self.online,
             clock_trusted: matches!(self.clock, Clock::Trusted { .. }),
             clock_offset_ms: self.clock_offset_ms(),
             zone_minutes: self.policy.as_ref().map_or(0, |p| p.zone_minutes),
             contacts: known.map_or_else(Vec::new, |e| e.contacts.iter().map(|c| self.contact(c)).collect()),
-            next_visit: self.next_visit(),
+            next_visit: known.and_then(|_| self.next_visit()),
             call: self.show(),
             outcome,
+            sign_in: self.show_sign_in(),
             maintenance: self.maintenance.kind().word(),
             update: self.update.word(),
         }
     }
 
     fn phase(&self) -> (Phase, Option<crate::view::Outcome>) {
+        let shut = self.session.is_shut();
         let phase = match self.call.kind() {
+            Kind::Idle | Kind::Ringing if self.session.kind() == session::Kind::Entering => Phase::Code,
+            Kind::Idle | Kind::Ringing if self.session.kind() == session::Kind::Asking => Phase::Checking,
             Kind::Ringing => Phase::Ringing,
             // Whoever reads how the last call ended is told that the screen goes dark, by the home screen.
             Kind::Idle if self.maintenance.kind() == maintenance::Kind::Restarting => Phase::Home,
             Kind::Idle => match &self.last {
                 Last::Outcome { phase, outcome, .. } => return (*phase, Some(self.named((**outcome).clone()))),
+                Last::Nothing if shut && self.agenda.is_some() => Phase::SignIn,
                 Last::Nothing if self.policy.is_none() || self.entitlement.is_none() => Phase::Starting,
                 Last::Nothing => Phase::Home,
             },
@@ -62,11 +71,35 @@ impl State {
         outcome
     }
 
+    fn show_sign_in(&self) -> Option<SignIn> {
+        let agenda = self.agenda.as_ref().filter(|_| self.session != Session::Free)?;
+        let occupant = |one: &parloir_pass::Occupant| Occupant { tag: one.tag, locked_until: self.locks.until(one.tag, self.at) };
+        let mut shown = SignIn { people: agenda.people.iter().map(occupant).collect(), ..SignIn::default() };
+        match &self.session {
+            Session::Free | Session::Closed(Told::Nothing) => {}
+            Session::Closed(Told::Refused(code)) => shown.told = code.name(),
+            Session::Entering(entering) => {
+                (shown.tag, shown.start) = (entering.tag, entering.start());
+                shown.dots = u8::try_from(entering.digits.len()).unwrap_or(u8::MAX);
+            }
+            Session::Asking(asking) => (shown.tag, shown.dots) = (asking.tag, CODE_DIGITS as u8),
+            Session::Open(open) => shown.tag = open.tag,
+        }
+        if let Machine::Ringing(ringing) = &self.call
+            && self.session.is_shut()
+        {
+            shown.rings_for = agenda.tag(&ringing.ring.person).unwrap_or(0);
+        }
+        Some(shown)
+    }
+
     fn show(&self) -> Option<Call> {
-        match &self.call {
+        let shown = match &self.call {
             Machine::Ringing(ringing) => Some(show_ringing(ringing)),
             other => other.want().map(|want| self.show_call(want)),
-        }
+        };
+        // A ring before its person is known, and the end of a visit whose person is not any more.
+        shown.map(|call| if self.session.is_shut() { Call { id: call.id, incoming: call.incoming, ..nobody() } } else { call })
     }
 
     fn clock_offset_ms(&self) -> i64 {
@@ -132,6 +165,11 @@ impl State {
         call.camera = leaves(camera, visit.wanted.camera, visit.lets.camera, visit.broken.camera);
         call.microphone = leaves(microphone, visit.wanted.microphone, visit.lets.microphone, visit.broken.microphone);
     }
+}
+
+/// A call that names nobody, and says not even of which class it is.
+fn nobody() -> Call {
+    Call { class: String::new(), media: String::new(), ..blank(Id::default(), Id::default(), "", Class::Family, Media::Voice) }
 }
 
 /// A call of which nothing more is known than who wants what.

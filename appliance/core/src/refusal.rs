@@ -169,6 +169,11 @@ table! {
         InVisit, "maintenance", [Maintenance, Ledger], "A visit goes on; an update waits for its end.";
         Ringing, "maintenance", [Maintenance, Ledger], "Somebody calls; an update waits until that is over.";
         Booked, "maintenance", [Maintenance, Ledger], "A booked visit goes on or begins within 30 min; an update waits for its end.";
+        SignInFirst, "sign-in", [Calls, Screen, Ledger, Facility], "Nobody is signed in at this TV; the person enters their code first.";
+        NoSignIn, "sign-in", [Calls, Ledger], "Somebody is signed in or enters a code already, the site asks for none, or the agenda names nobody with this tag.";
+        WrongCode, "sign-in", [Screen, Ledger], "The facility says that the code is not this person's; it counts them.";
+        SignInLocked, "sign-in", [Calls, Screen, Ledger], "After wrong codes the facility looks at no other one of this person for a while; wait, or give the person a new code.";
+        EntitlementStray, "freshness", [Courier, Ledger], "An entitlement answers no code of now, or is another person's than the code's; it was dropped.";
         Internal, "fail-closed", [Calls, Courier, Screen, Ledger, Facility], "A defect of this software; everything was shut. Report it with the diagnostics export.";
     }
 }

@@ -39,6 +39,8 @@ named! {
         QuotedLast,
         /// A serial was quoted that is no fresh press of this caller.
         QuoteRefused,
+        /// A key that belongs to a code: it goes to nobody but the arbiter.
+        Withheld,
         /// A second is over for the last fresh press.
         Faded,
     }
@@ -52,15 +54,15 @@ pub const fn next(state: Kind, cause: Cause) -> Kind {
     use Kind::*;
     match (state, cause) {
         (Free, FocusTaken) => Focused,
-        (Free, FocusRefused | HolderGone | Pressed | Released | Quoted | QuotedLast | QuoteRefused | Faded) => Free,
+        (Free, FocusRefused | HolderGone | Pressed | Released | Withheld | Quoted | QuotedLast | QuoteRefused | Faded) => Free,
 
         (Focused, HolderGone) => Free,
         (Focused, Pressed) => Armed,
-        (Focused, FocusTaken | FocusRefused | Released | Quoted | QuotedLast | QuoteRefused | Faded) => Focused,
+        (Focused, FocusTaken | FocusRefused | Released | Withheld | Quoted | QuotedLast | QuoteRefused | Faded) => Focused,
 
         (Armed, HolderGone) => Free,
         (Armed, FocusTaken | QuotedLast | Faded) => Focused,
-        (Armed, FocusRefused | Pressed | Released | Quoted | QuoteRefused) => Armed,
+        (Armed, FocusRefused | Pressed | Released | Withheld | Quoted | QuoteRefused) => Armed,
     }
 }
 
@@ -158,12 +160,12 @@ impl Remote {
         };
         let fresh = |ok| FreshPress { serial, ok, at: now };
         let cause = match stroke {
-            Stroke::NotDown => Cause::Released,
+            Stroke::NotDown | Stroke::DigitUp => Cause::Released,
             Stroke::OkDown => {
                 presses.push(fresh(true));
                 Cause::Pressed
             }
-            Stroke::BackDown | Stroke::OtherDown => {
+            Stroke::BackDown | Stroke::Digit(_) | Stroke::Step(_) | Stroke::OtherDown => {
                 presses.push(fresh(false));
                 Cause::Pressed
             }

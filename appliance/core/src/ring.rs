@@ -11,7 +11,7 @@ use crate::guard::Direction;
 use crate::maintenance::Maintenance;
 use crate::refusal::{Code, Refusal};
 use crate::remote::Needs;
-use crate::state::{Last, Screen, State};
+use crate::state::{Last, Life, Screen, State};
 use crate::time::{RING_AGE_S, RING_CATCH_MS, RING_MS};
 use crate::turn::{NO_ID, Turn};
 use crate::view::Phase;
@@ -74,14 +74,43 @@ impl State {
             (Call::Idle, Camera::Shut) => {}
             (_, Camera::Leased(_) | Camera::Shut) => return Err(Code::Busy),
         }
+        if self.session.is_shut() {
+            return self.may_ring_for_somebody(ring);
+        }
         let (entitlement, contact) =
             self.may_meet(ring.contact, ring.media, Direction::Incoming).map_err(|refusal| refusal.code)?;
         if ring.person != entitlement.person {
-            return Err(Code::NoContact);
+            // To who calls, a TV that somebody else uses is busy.
+            let cellmate = self.agenda.as_ref().is_some_and(|agenda| agenda.tag(&ring.person).is_some());
+            return Err(if cellmate { Code::Busy } else { Code::NoContact });
         }
         if ring.class != contact.class {
             return Err(Code::ClassNotAllowed);
         }
+        let name = contact.name.clone();
+        self.ringing(ring, name)
+    }
+
+    /// Nobody is signed in: it rings for somebody of the cell, and names nobody. Whether they may be called by this contact, now, is judged
+    /// when they are known.
+    fn may_ring_for_somebody(&self, ring: &Ring) -> Result<Ringing, Code> {
+        if self.life == Life::Stopping {
+            return Err(Code::Stopping);
+        }
+        if !self.online {
+            return Err(Code::Offline);
+        }
+        let lives_here = self.agenda.as_ref().is_some_and(|agenda| agenda.tag(&ring.person).is_some());
+        if !lives_here {
+            return Err(Code::NoContact);
+        }
+        if self.denied.names_contact(self.settings.device, ring.person, ring.contact) {
+            return Err(Code::Denied);
+        }
+        self.ringing(ring, String::new())
+    }
+
+    fn ringing(&self, ring: &Ring, name: String) -> Result<Ringing, Code> {
         let now = self.wall_now().seconds().ok_or(Code::ClockUnknown)?;
         if now.abs_diff(ring.at) > RING_AGE_S.unsigned_abs() {
             return Err(Code::RingOld);
@@ -90,10 +119,10 @@ impl State {
             return Err(Code::NoScreen);
         }
         let policy = self.policy.as_ref().ok_or(Code::NotReady)?;
-        let rule = policy.rule(ring.class).ok_or(Code::ClassNotAllowed)?;
+        let rule = policy.rule(ring.class).filter(|_| ring.class.is_supported()).ok_or(Code::ClassNotAllowed)?;
         Ok(Ringing {
             ring: *ring,
-            name: contact.name.clone(),
+            name,
             answer_from: self.at.saturating_add(RING_CATCH_MS),
             until: self.at.saturating_add(RING_MS),
             rule: rule.clone(),
@@ -169,6 +198,9 @@ impl Turn<'_> {
             Call::Ringing(ringing) if ringing.ring.ring == ring => ringing,
             _ => return Err(NoAnswer::GoesOn(Code::NoCall)),
         };
+        if self.state.session.is_shut() {
+            return Err(NoAnswer::GoesOn(Code::SignInFirst));
+        }
         let (rung, from) = (ringing.ring, ringing.answer_from);
         if media > rung.media {
             return Err(NoAnswer::GoesOn(Code::MediaNotAllowed));
@@ -208,7 +240,38 @@ impl Turn<'_> {
         let mut outcome = self.state.refused_outcome(ringing.ring.contact, &shown.into());
         outcome.name.clone_from(&ringing.name);
         outcome.staff_words.clone_from(&ending.words);
+        match &self.state.entitlement {
+            Some(known) if known.person == ringing.ring.person => {}
+            // Somebody else of the cell is at the TV: it is no matter of theirs.
+            Some(_) => return,
+            None => outcome.name_nobody(),
+        }
         self.state.last = Last::Outcome { phase: Phase::Refused, call: NO_ID, outcome: Box::new(outcome) };
+    }
+
+    /// Somebody signed in while it rings: it rings for them by name, or for nobody here any more.
+    pub(crate) fn ring_for_who_came(&mut self) {
+        let Call::Ringing(ringing) = &self.state.call else { return };
+        let rung = ringing.ring;
+        if !ringing.name.is_empty() {
+            return;
+        }
+        let theirs = self.state.entitlement.as_ref().is_some_and(|known| known.person == rung.person);
+        let met = self.state.may_meet(rung.contact, rung.media, Direction::Incoming).map_err(|refusal| refusal.code);
+        let name = match met {
+            _ if !theirs => Err(Code::Busy),
+            Ok((_, contact)) if contact.class == rung.class => Ok(contact.name.clone()),
+            Ok(_) => Err(Code::NoContact),
+            Err(code) => Err(code),
+        };
+        match (name, &mut self.state.call) {
+            (Ok(name), Call::Ringing(ringing)) => {
+                ringing.name = name;
+                ringing.answer_from = self.now.saturating_add(RING_CATCH_MS);
+            }
+            (Ok(_), _) => {}
+            (Err(code), _) => self.end(Cause::AnswerTooLate, code),
+        }
     }
 
     /// A call that was answered ends before anything was asked: the facility knows the ring only.

@@ -10,11 +10,12 @@ use crate::event::{Event, Owner};
 use crate::maintenance::Maintenance;
 use crate::remote::Remote;
 use crate::ring::Rung;
+use crate::session::{Locks, Session};
 use crate::time::{Now, Wall};
 use crate::turn::{Turn, Verdict};
 use crate::update::LastUpdate;
 use crate::view::{Outcome, Phase, View};
-use parloir_pass::{Authority, Entitlement, Id, SitePolicy};
+use parloir_pass::{Agenda, Authority, Entitlement, Id, SitePolicy};
 
 /// What is fixed when the arbiter starts.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -36,6 +37,7 @@ pub struct Floors {
     pub authority: u64,
     pub policy: u64,
     pub entitlement: u64,
+    pub agenda: u64,
 }
 
 /// One row of the table `Call` that was used: state before, cause, state after. For logs and for the coverage of the tests.
@@ -50,6 +52,9 @@ pub type KeyRow = (crate::remote::Kind, crate::remote::Cause, crate::remote::Kin
 /// The same of the table `Maintenance`.
 pub type Shift = (crate::maintenance::Kind, crate::maintenance::Cause, crate::maintenance::Kind);
 
+/// The same of the table `Session`.
+pub type SessionRow = (crate::session::Kind, crate::session::Cause, crate::session::Kind);
+
 /// The core's state.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub struct State {
@@ -59,6 +64,7 @@ pub struct State {
     pub(crate) authority: Option<Authority>,
     pub(crate) policy: Option<SitePolicy>,
     pub(crate) entitlement: Option<Entitlement>,
+    pub(crate) agenda: Option<Agenda>,
     pub(crate) floors: Floors,
     pub(crate) denied: DenySet,
     pub(crate) rung: Rung,
@@ -70,6 +76,8 @@ pub struct State {
     pub(crate) camera: Camera,
     pub(crate) call: Call,
     pub(crate) maintenance: Maintenance,
+    pub(crate) session: Session,
+    pub(crate) locks: Locks,
     pub(crate) update: LastUpdate,
     pub(crate) last: Last,
     #[serde(skip)]
@@ -82,6 +90,8 @@ pub struct State {
     pub(crate) key_rows: Vec<KeyRow>,
     #[serde(skip)]
     pub(crate) shifts: Vec<Shift>,
+    #[serde(skip)]
+    pub(crate) session_rows: Vec<SessionRow>,
     pub(crate) verdict: Verdict,
 }
 
@@ -154,6 +164,7 @@ impl State {
             authority: None,
             policy: None,
             entitlement: None,
+            agenda: None,
             floors,
             denied: DenySet::default(),
             rung: Rung::default(),
@@ -165,6 +176,8 @@ impl State {
             camera: Camera::Absent,
             call: Call::Idle,
             maintenance: Maintenance::Idle,
+            session: Session::Free,
+            locks: Locks::default(),
             update: LastUpdate::Fine,
             last: Last::Nothing,
             shown: View::default(),
@@ -172,6 +185,7 @@ impl State {
             door_rows: Vec::new(),
             key_rows: Vec::new(),
             shifts: Vec::new(),
+            session_rows: Vec::new(),
             verdict: Verdict::Taken,
         }
     }
@@ -187,6 +201,7 @@ impl State {
         self.door_rows.clear();
         self.key_rows.clear();
         self.shifts.clear();
+        self.session_rows.clear();
         #[cfg(debug_assertions)]
         let (before, copy) = (crate::invariants::Before::of(self), event.clone());
         let mut turn = Turn { state: self, now, effects: Vec::new(), verdict: Verdict::Taken };
@@ -269,6 +284,18 @@ impl State {
     #[must_use]
     pub fn maintenance_kind(&self) -> crate::maintenance::Kind {
         self.maintenance.kind()
+    }
+
+    /// State of the machine `Session`.
+    #[must_use]
+    pub fn session_kind(&self) -> crate::session::Kind {
+        self.session.kind()
+    }
+
+    /// Rows of the table `Session` that the last step used, in order.
+    #[must_use]
+    pub fn session_rows(&self) -> &[SessionRow] {
+        &self.session_rows
     }
 
     /// Rows of the table `Camera` that the last step used, in order.

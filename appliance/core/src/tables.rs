@@ -5,7 +5,7 @@
 use crate::never::Never;
 use crate::refusal::{Code, EndReason, Place};
 use crate::update::Word;
-use crate::{call, camera, maintenance, never, remote};
+use crate::{call, camera, maintenance, never, remote, session};
 use std::fmt::Write as _;
 
 type Names = Vec<(&'static str, &'static str)>;
@@ -39,6 +39,7 @@ pub fn markdown() -> String {
     print!(&mut out, "Camera", camera, never::in_camera);
     print!(&mut out, "Remote", remote, never::in_remote);
     print!(&mut out, "Maintenance", maintenance, never::in_maintenance);
+    print!(&mut out, "Session", session, never::in_session);
     out
 }
 

@@ -69,6 +69,12 @@ pub const TIME_REQUEST_MS: u64 = 10_000;
 pub const RELAUNCHES: u8 = 3;
 /// How often a connection is offered anew in one visit.
 pub const RECALLS: u8 = 8;
+/// How long after a key a code that is not whole is waited for.
+pub const CODE_MS: u64 = 60_000;
+/// How long the facility has to look at a code.
+pub const VERIFY_MS: u64 = 20_000;
+/// How long somebody stays signed in without a key or a call.
+pub const IDLE_MS: u64 = 5 * 60 * 1000;
 /// How long an installation may keep the box from its person.
 pub const INSTALL_MS: u64 = 30 * 60 * 1000;
 /// How long it may take until the box starts again.

@@ -5,10 +5,11 @@
 use crate::call::{Call, Cause, Ending, Kind, Made, Stage, Want};
 use crate::edges::What;
 use crate::effect::{Answer, Effect, Entry, ToCall};
-use crate::event::{Event, Fresh, Owner, Request, Stroke};
+use crate::event::{Event, Fresh, GateFact, Owner, Request, Stroke};
 use crate::maintenance;
 use crate::refusal::{Code, EndReason, Refusal};
 use crate::remote::{self, Needs, Remote};
+use crate::session;
 use crate::state::{Last, Life, Screen, State};
 use crate::view::Phase;
 use crate::visit::{Lets, Seat};
@@ -40,6 +41,9 @@ impl Turn<'_> {
         self.now = now;
         self.state.at = now;
         self.keys(|remote| remote.fade(now));
+        if self.state.call.kind() != Kind::Idle || matches!(event, Event::Gate(GateFact::Key(_))) {
+            self.state.session.touch(now);
+        }
         self.verdict = Verdict::Taken;
         self.dispatch(event);
         self.state.verdict = self.verdict;
@@ -59,6 +63,7 @@ impl Turn<'_> {
             Event::Authority(document) => self.authority(*document),
             Event::Policy(document) => self.policy(*document),
             Event::Entitlement(document) => self.entitlement(*document),
+            Event::Agenda(document) => self.agenda(*document),
             Event::Time(document) => self.time(document),
             Event::Grant { grant, key, ticket, code } => self.grant(&grant, key, &ticket, code),
             Event::Deny(document) => self.deny(*document),
@@ -97,14 +102,11 @@ impl Turn<'_> {
                 self.let_out(request, &caller, Lets { camera, microphone }, serial);
             }
             Event::Frames { request, caller } => self.frames(request, &caller),
-            Event::Dismiss { request, caller } => {
-                if self.is_screen(&caller) {
-                    self.state.last = Last::Nothing;
-                    self.reply(request, Answer::Done);
-                } else {
-                    self.decline(request, Code::NotScreen.into());
-                }
+            Event::Dismiss { request, caller } => self.dismiss(request, &caller),
+            Event::SignIn { request, caller, tag, serial, nonce, dial } => {
+                self.sign_in(request, &caller, tag, serial, nonce, dial);
             }
+            Event::SignOut { request, caller } => self.sign_out(request, &caller),
             Event::Begin { request, caller, stage, version } => self.begin_maintenance(request, caller, stage, version),
             Event::LeaseDropped { owner } => self.lease_dropped(&owner, maintenance::Cause::HolderDone),
             Event::Report { request, version, word } => self.report(request, version, word),
@@ -129,6 +131,14 @@ impl Turn<'_> {
             Event::Stopping => self.stop(),
             Event::Recovered { receipt, rebooted } => self.recovered(*receipt, rebooted),
         }
+    }
+
+    fn dismiss(&mut self, request: Request, caller: &Owner) {
+        if !self.is_screen(caller) {
+            return self.decline(request, Code::NotScreen.into());
+        }
+        self.state.last = Last::Nothing;
+        self.reply(request, Answer::Done);
     }
 
     // As if the person had ended it: doors shut, receipt written.
@@ -204,6 +214,7 @@ impl Turn<'_> {
             return;
         }
         self.state.screen = Screen::Nobody;
+        self.admit(session::Cause::ScreenMissing, None);
         let now = self.now;
         match self.state.call.kind() {
             Kind::Asking | Kind::Ringing => self.end(Cause::ScreenMissing, EndReason::ScreenGone),
@@ -299,6 +310,10 @@ impl Turn<'_> {
 
     /// A key: to its holder, if there is one. The end key is counted here too, so that no screen that hangs or lies keeps a call.
     pub(crate) fn key(&mut self, press: crate::event::Press) {
+        if self.withholds(press.stroke) {
+            self.keys(|_| Some(remote::Cause::Withheld));
+            return;
+        }
         if press.stroke == Stroke::BackDown
             && let Some(end_key) = self.state.call.end_key_mut()
         {

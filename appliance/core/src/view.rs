@@ -29,6 +29,8 @@ pub struct View {
     pub call: Option<Call>,
     /// In `Ended` and `Refused`.
     pub outcome: Option<Outcome>,
+    /// Where the site asks for a code: who can sign in, and how far somebody is.
+    pub sign_in: Option<SignIn>,
     /// [`crate::maintenance::Kind::word`]: whether the box is being changed.
     pub maintenance: &'static str,
     /// Word of the last update, if it failed; else empty.
@@ -41,6 +43,9 @@ pub struct View {
 pub enum Phase {
     #[default]
     Starting,
+    SignIn,
+    Code,
+    Checking,
     Home,
     Ringing,
     Asking,
@@ -50,6 +55,32 @@ pub enum Phase {
     Closing,
     Ended,
     Refused,
+}
+
+/// Who can sign in, and how far somebody is; no name, no digit of a code.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignIn {
+    /// Who lives in the cell.
+    pub people: Vec<Occupant>,
+    /// Whose code is entered or looked at, or who is signed in; 0 nobody's.
+    pub tag: u8,
+    /// Digits entered.
+    pub dots: u8,
+    /// The digit that the dial begins with, while a code is entered.
+    pub start: u8,
+    /// Why the last code did not do; empty: nothing is to be told.
+    pub told: Known,
+    /// For whom it rings; 0 for nobody, or for who is signed in.
+    pub rings_for: u8,
+}
+
+/// One person of the cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Occupant {
+    /// 1 to 8.
+    pub tag: u8,
+    /// Until when the facility looks at no code of theirs, milliseconds of `CLOCK_BOOTTIME`; 0: it does.
+    pub locked_until: u64,
 }
 
 /// One contact.
@@ -177,4 +208,14 @@ pub struct Outcome {
     /// The rule behind it.
     #[serde(with = "crate::journal::word")]
     pub rule: Known,
+}
+
+impl Outcome {
+    /// For whoever comes to the TV: what happened, and nothing of who and with whom.
+    pub(crate) fn name_nobody(&mut self) {
+        (self.contact, self.receipt) = (Id::default(), None);
+        self.name.clear();
+        self.recorded_by.clear();
+        (self.next_from, self.next_to) = (0, 0);
+    }
 }

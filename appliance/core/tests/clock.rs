@@ -115,7 +115,7 @@ fn documents_do_not_go_back_and_are_for_this_box() {
 #[test]
 fn floors_hold_over_a_restart() {
     let mut bed = Bed::bare();
-    bed.state = State::new(Settings { floors: state::Floors { authority: 0, policy: 6, entitlement: 0 }, ..settings() });
+    bed.state = State::new(Settings { floors: state::Floors { policy: 6, ..state::Floors::default() }, ..settings() });
     assert_eq!(ledger_refusals(&bed.step(Event::Policy(Box::new(policy())))), [Code::DocumentOld]);
 }
 

@@ -3,6 +3,7 @@
 //! Called by: cargo test.
 
 mod bed;
+mod session;
 use bed::*;
 use parloir_core::call::Kind;
 use parloir_core::*;

@@ -11,14 +11,15 @@ mod world;
 
 use explore::world::{Words, World};
 use explore::{Bound, explore};
-use parloir_core::{call, camera, maintenance, remote};
+use parloir_core::{call, camera, maintenance, remote, session};
 use std::io::Write as _;
 
-/// Of the four tables.
+/// Of the five tables.
 const CELLS: usize = call::Kind::ALL.len() * call::Cause::ALL.len()
     + camera::Kind::ALL.len() * camera::Cause::ALL.len()
     + remote::Kind::ALL.len() * remote::Cause::ALL.len()
-    + maintenance::Kind::ALL.len() * maintenance::Cause::ALL.len();
+    + maintenance::Kind::ALL.len() * maintenance::Cause::ALL.len()
+    + session::Kind::ALL.len() * session::Cause::ALL.len();
 
 fn home() -> World {
     let mut world = World::bare();
@@ -32,6 +33,15 @@ fn home() -> World {
         "screen attaches",
         "screen takes the keys",
     ] {
+        world.play(name);
+    }
+    world
+}
+
+/// A site that asks for a code; somebody is signed in.
+fn shared() -> World {
+    let mut world = home();
+    for name in ["SitePolicy that asks for codes", "Agenda", "OK down", "SignIn", "a whole code", "the code's person"] {
         world.play(name);
     }
     world
@@ -83,14 +93,14 @@ fn every_move_in_every_state() {
     } else {
         Bound { expanded: states, seconds: 3600 }
     };
-    let found = explore(&[("home", home), ("live", live), ("worn", worn)], &bound);
+    let found = explore(&[("home", home), ("live", live), ("worn", worn), ("shared", shared)], &bound);
     let mut cells = found.cells.clone();
     // What only a long way leads to: the eighth offer, the fourth death, an answer that comes too late.
     cells.add(&world::course::walk(20_261_122, 400_000).cells);
     let wrong = world::never::wrong(&cells);
     println!("judge: {}", found.words());
     println!(
-        "judge: cells of the four tables: {} reached, {} never, each reason true in all {} states",
+        "judge: cells of the five tables: {} reached, {} never, each reason true in all {} states",
         cells.len(),
         CELLS - cells.len(),
         found.expanded

@@ -48,6 +48,9 @@ pub struct Args {
     /// Put a contact of this class and name first, such as `lawyer=Dr Silva`, and the class into the keys and the policy.
     #[arg(long, value_name = "CLASS=NAME", value_parser = first)]
     first: Option<(Class, String)>,
+    /// Two people share the box: the policy asks for a code, and site/people.json (0600) has both with theirs.
+    #[arg(long)]
+    shared: bool,
     /// For tests: name a second grant key in the Authority (site/grant-old.key), whose date is over.
     #[arg(long)]
     expired_key: bool,
@@ -84,6 +87,7 @@ pub fn run(args: &Args) -> Result<(), Fault> {
         zone_minutes: args.zone_minutes,
         family: Family { longest_s: args.longest, beat_every_s: args.beat_every, beat_grace_s: args.beat_grace },
         first: args.first.clone(),
+        shared: args.shared,
         expired_key: args.expired_key,
         roots: args.roots.clone(),
     };

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use parloir_issuer::files;
 use parloir_pass::{
-    Ask, Beat, Bytes32, Deny, Document, Entitlement, Export, Grant, Id, Receipt, Ring, Role, SitePolicy, Statement, Time, Typ,
+    Agenda, Ask, Beat, Bytes32, Deny, Document, Entitlement, Export, Grant, Id, Receipt, Ring, Role, SignIn, SitePolicy,
+    Statement, Time, Typ,
 };
 use parloir_seal::{Clock, Keyring, PublicKey, Roots, UnsealKey, jws, sealed};
 use parloir_wire::{door_record, ticket};
@@ -181,9 +182,8 @@ fn verify_compact(bytes: &[u8], args: &Args) -> Result<Value, Fault> {
         }
         Typ::Ring => by_site::<Ring>(bytes, args),
         Typ::Export => by_box::<Export>(bytes, args),
-        Typ::Agenda | Typ::SignIn => {
-            Err(Fault::new(typ, "reserved: this release has no such document", "update parloirctl", "WrongTyp"))
-        }
+        Typ::Agenda => by_site::<Agenda>(bytes, args),
+        Typ::SignIn => by_box::<SignIn>(bytes, args),
     }
 }
 

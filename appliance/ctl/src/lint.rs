@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use parloir_issuer::files;
 use parloir_pass::lint::{Finding, lint};
 use parloir_pass::{
-    Ask, Authority, Beat, Deny, Document, Entitlement, Export, Grant, Receipt, Ring, SitePolicy, Statement, Time, Typ,
+    Agenda, Ask, Authority, Beat, Deny, Document, Entitlement, Export, Grant, Receipt, Ring, SignIn, SitePolicy, Statement, Time,
+    Typ,
 };
 use parloir_seal::jws;
 use serde_json::json;
@@ -91,8 +92,7 @@ fn check(kind: Typ, json: &[u8]) -> Result<(), Fault> {
         Typ::Beat => one::<Beat>(json),
         Typ::Deny => one::<Deny>(json),
         Typ::Receipt => one::<Receipt>(json),
-        Typ::Agenda | Typ::SignIn => {
-            Err(Fault::new(kind, "reserved: this release has no such document", "update parloirctl", "WrongTyp"))
-        }
+        Typ::Agenda => one::<Agenda>(json),
+        Typ::SignIn => one::<SignIn>(json),
     }
 }

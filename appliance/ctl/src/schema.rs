@@ -6,7 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use parloir_issuer::{example::Example, files};
-use parloir_pass::{Ask, Beat, Deny, Entitlement, Export, Grant, Parcel, Receipt, Ring, SitePolicy, Statement, Time, Typ};
+use parloir_pass::{
+    Agenda, Ask, Beat, Deny, Entitlement, Export, Grant, Parcel, Receipt, Ring, SignIn, SitePolicy, Statement, Time, Typ,
+};
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -43,6 +45,8 @@ pub fn run(args: &Args) -> Result<(), Fault> {
     write(&mut to, Typ::Authority.name(), &site.authority()?)?;
     write::<SitePolicy>(&mut to, Typ::Policy.name(), &site.policy())?;
     write::<Entitlement>(&mut to, Typ::Entitlement.name(), &site.person())?;
+    write::<Agenda>(&mut to, Typ::Agenda.name(), &site.agenda())?;
+    write::<SignIn>(&mut to, Typ::SignIn.name(), &site.sign_in())?;
     write::<Ask>(&mut to, Typ::Ask.name(), &site.ask())?;
     write::<Grant>(&mut to, Typ::Grant.name(), &site.grant())?;
     write::<Ring>(&mut to, Typ::Ring.name(), &site.ring())?;

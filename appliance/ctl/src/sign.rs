@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use parloir_issuer::{Secret, authority, files, sign};
-use parloir_pass::{Authority, Beat, Deny, Document, Entitlement, Grant, Ring, SitePolicy, Time, Typ};
+use parloir_pass::{Agenda, Authority, Beat, Deny, Document, Entitlement, Grant, Ring, SitePolicy, Time, Typ};
 use parloir_seal::jws;
 
 use crate::{Fault, inspect, lint};
@@ -48,8 +48,9 @@ pub fn run(args: &Args) -> Result<(), Fault> {
         Typ::Ring => one::<Ring>(&json, &keys)?,
         Typ::Beat => one::<Beat>(&json, &keys)?,
         Typ::Deny => one::<Deny>(&json, &keys)?,
-        Typ::Ask | Typ::SignIn | Typ::Export | Typ::Receipt | Typ::Statement | Typ::Agenda => {
-            let cause = format!("signed by the role {}, whose keys are not here, or reserved", args.kind.role());
+        Typ::Agenda => one::<Agenda>(&json, &keys)?,
+        Typ::Ask | Typ::SignIn | Typ::Export | Typ::Receipt | Typ::Statement => {
+            let cause = format!("signed by the role {}, whose keys are not here", args.kind.role());
             return Err(Fault::new(args.kind, cause, "sign one of the kinds of --help", "WrongRole"));
         }
     };

@@ -4,9 +4,9 @@
 
 use parloir_pass::export::{Fact, LedgerPage, LedgerRow, Machines, Occurrence, Revisions, Told};
 use parloir_pass::{
-    Ask, Authority, AuthorityKey, Beat, Booking, Bytes32, Class, ClassRule, Contact, Deny, DenyTarget, Entitlement, Export, Gap,
-    Grant, Id, Media, Party, Receipt, RelayCredentials, Ring, Role, Route, SitePolicy, Statement, Ticket128, Time, VERSION,
-    Window,
+    Agenda, Ask, Authority, AuthorityKey, Beat, Booking, Bytes32, Class, ClassRule, Contact, Deny, DenyTarget, Entitlement,
+    Export, Gap, Grant, Id, Media, Occupant, Party, Receipt, RelayCredentials, Ring, Role, Route, SignIn, SitePolicy, Slot,
+    Statement, Ticket128, Time, VERSION, Window,
 };
 use parloir_seal::{BoxKey, Refused, Roots, UnsealKey};
 use parloir_wire::door_record::DoorRecord;
@@ -192,6 +192,7 @@ impl Example {
             site: SITE,
             device: DEVICE,
             revision: 12,
+            answers: None,
             person: PERSON,
             name: "João".to_owned(),
             language: "pt".to_owned(),
@@ -201,6 +202,20 @@ impl Example {
             ],
             bookings: vec![Booking { contact: ANA, from: NOW, to: NOW + 1800 }],
         }
+    }
+
+    /// Who lives in the cell, and when a visit is booked.
+    #[must_use]
+    pub fn agenda(&self) -> Agenda {
+        let people = vec![Occupant { tag: 1, person: PERSON }, Occupant { tag: 2, person: id(0x91) }];
+        let bookings = vec![Slot { tag: 1, from: NOW, to: NOW + 1800 }];
+        Agenda { v: VERSION, site: SITE, device: DEVICE, revision: 4, people, bookings }
+    }
+
+    /// The code of who wants to be known.
+    #[must_use]
+    pub fn sign_in(&self) -> SignIn {
+        SignIn { v: VERSION, site: SITE, device: DEVICE, nonce: id(0x75), tag: 1, code: "314159".to_owned() }
     }
 
     /// The question.

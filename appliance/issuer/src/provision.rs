@@ -13,6 +13,7 @@ use parloir_pass::{
 use parloir_seal::{BoxKey, Roots, UnsealKey, random};
 use parloir_wire::door_record::DoorRecord;
 
+use crate::site::{Inhabitant, PEOPLE};
 use crate::{Fault, Secret, Site, files, sign, tls};
 
 /// Longest lease that the new grant and door keys may sign, seconds.
@@ -42,6 +43,8 @@ pub struct Options {
     pub family: Family,
     /// A contact of this class and name, first of all: keys and policy know the class then.
     pub first: Option<(Class, String)>,
+    /// Two people share the box: the policy asks for a code, and `site/people.json` has both with theirs.
+    pub shared: bool,
     /// For tests: the Authority names a second grant key too (`site/grant-old.key`), whose date is over.
     pub expired_key: bool,
     /// Where root secrets are that an image already trusts (`0.key`, `1.key`, `2.key`); new ones if `None`.
@@ -163,7 +166,33 @@ fn write_site(
     files::write(&at.join("door-record.bin"), sign::door_record(&record, [Some(&roots[0]), Some(&roots[1]), None]))?;
     files::write(&at.join("policy.jws"), sign::sign(policy, &policy_key)?)?;
     files::write_json(&at.join("policy.json"), policy)?;
+    if options.shared {
+        let people = [inhabitant(1, person.clone())?, inhabitant(2, cellmate(person)?)?];
+        let path = at.join(PEOPLE);
+        let text =
+            serde_json::to_vec_pretty(&people).map_err(|e| Fault::file(&path, e, "report this as a fault of parloirctl"))?;
+        files::write_secret(&path, &text)?;
+    }
     files::write_json(&at.join("entitlement.json"), person)
+}
+
+/// Somebody with a new code: every number of six digits is as likely as another.
+fn inhabitant(tag: u8, entitlement: Entitlement) -> Result<Inhabitant, Fault> {
+    loop {
+        let n = u32::from_le_bytes(random::bytes()?) & 0xf_ffff;
+        if n < 1_000_000 {
+            return Ok(Inhabitant { tag, code: format!("{n:06}"), entitlement });
+        }
+    }
+}
+
+/// The other person of the example cell: one contact, no booking.
+fn cellmate(person: &Entitlement) -> Result<Entitlement, Fault> {
+    let windows = person.contacts.first().map(|c| c.windows.clone()).unwrap_or_default();
+    let (name, class, media) = ("Irina".to_owned(), Class::Family, Media::Video);
+    let contact = Contact { id: random::id()?, name, class, media, outgoing: true, incoming: true, windows };
+    let (contacts, bookings) = (vec![contact], Vec::new());
+    Ok(Entitlement { person: random::id()?, name: "Pavel".to_owned(), contacts, bookings, ..person.clone() })
 }
 
 fn classes(options: &Options) -> Vec<Class> {
@@ -192,7 +221,7 @@ fn policy(site: Id, options: &Options) -> SitePolicy {
         revision: 1,
         site_name: "Demo site".to_owned(),
         zone_minutes: options.zone_minutes,
-        sign_in: false,
+        sign_in: options.shared,
         classes: classes(options).into_iter().map(rule).collect(),
         relays: options.relays.clone(),
         languages: ["en", "fr", "pt"].map(str::to_owned).to_vec(),
@@ -223,6 +252,7 @@ fn person(site: Id, device: Id, options: &Options) -> Result<Entitlement, Fault>
         site,
         device,
         revision: 1,
+        answers: None,
         person: random::id()?,
         name: "João".to_owned(),
         language: "en".to_owned(),

@@ -63,6 +63,8 @@ pub const KINDS: &[Kind] = &[
     kind("policy", Way::Down, Keep::Retained, "JWS", "the rules of the site"),
     kind("door-record", Way::Down, Keep::Retained, "256 bytes", "whose door tickets gate believes"),
     kind("entitlement", Way::Down, Keep::Retained, "sealed JWS", "what the box's person may do"),
+    kind("person", Way::Down, Keep::Passing, "sealed JWS", "answers one sign-in: what that person may do"),
+    kind("agenda", Way::Down, Keep::Retained, "sealed JWS", "who lives in the cell, by tags, and when a visit is booked"),
     kind("grant", Way::Down, Keep::Passing, "sealed JWS", "answers one ask"),
     kind("deny", Way::Down, Keep::Held, "JWS, sealed when about a person", "no to an ask, or the end of a grant"),
     kind("ring", Way::Down, Keep::Passing, "sealed JWS", "a contact calls the box's person"),
@@ -73,6 +75,7 @@ pub const KINDS: &[Kind] = &[
     kind("signal", Way::Down, Keep::Passing, "JSON", "signalling from the far side"),
     DIAGNOSE,
     kind("ask", Way::Up, Keep::Passing, "sealed JWS", "a person asks for a visit"),
+    kind("sign-in", Way::Up, Keep::Passing, "sealed JWS", "the code of who wants to be known at a shared TV"),
     kind("reveal", Way::Up, Keep::Passing, "JSON", "the box's half of a private visit's short code"),
     kind("ring", Way::Up, Keep::Passing, "JSON", "what became of a ring: it rings, was answered, is over"),
     kind("receipt", Way::Up, Keep::Passing, "sealed JSON", "both sides' word after a visit"),
@@ -181,7 +184,7 @@ mod tests {
     #[test]
     fn what_must_outlive_an_absent_arbiter_is_kept() {
         let kept = |keep| KINDS.iter().filter(|k| k.way == Way::Down && k.keep == keep).map(|k| k.name).collect::<Vec<_>>();
-        assert_eq!(kept(Keep::Retained), ["authority", "policy", "door-record", "entitlement"]);
+        assert_eq!(kept(Keep::Retained), ["authority", "policy", "door-record", "entitlement", "agenda"]);
         assert_eq!(kept(Keep::Held), ["deny"]);
     }
 

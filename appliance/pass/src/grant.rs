@@ -213,6 +213,13 @@ pub enum DenyTarget {
     Device(Id),
     /// A ring: the caller gave up, or staff stopped it.
     Ring(Id),
+    /// A sign-in: the facility's answer "no" to the code with this nonce, or the end of the session that began with it.
+    SignIn {
+        /** Of the sign-in. */
+        nonce: Id,
+        /** How long the facility looks at no other code of that person, seconds. */
+        wait_s: u32,
+    },
 }
 
 /// What time it is, in answer to the box's nonce. Signed by a grant key.

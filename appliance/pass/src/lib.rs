@@ -14,6 +14,7 @@ pub mod person;
 pub mod policy;
 pub mod receipt;
 pub mod rules;
+pub mod shared;
 pub mod typ;
 pub mod words;
 
@@ -26,6 +27,7 @@ pub use ids::{Bytes32, Id, Ticket128};
 pub use person::{Booking, Contact, Entitlement, Window};
 pub use policy::{ClassRule, SitePolicy};
 pub use receipt::{Gap, Parcel, Receipt, Statement};
+pub use shared::{Agenda, Occupant, SignIn, Slot};
 pub use typ::{Role, Typ};
 pub use words::{Class, Media, Route};
 

@@ -22,6 +22,8 @@ pub struct Entitlement {
     pub device: Id,
     /// Grows with every entitlement of this box.
     pub revision: u64,
+    /// The nonce of the sign-in that it answers; null where the site asks for none.
+    pub answers: Option<Id>,
     /// The person.
     pub person: Id,
     /// Shown name.

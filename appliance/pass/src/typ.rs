@@ -10,7 +10,6 @@ use serde::{Deserialize, Serialize};
 use crate::Broken;
 
 /// Kinds of document (`typ` of the JWS header is `parloir-<name>+jws`, RFC 7515 section 4.1.9).
-/// [`Typ::is_reserved`] says which have no payload type yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Typ {
@@ -20,7 +19,7 @@ pub enum Typ {
     Policy,
     /// What one person may do.
     Entitlement,
-    /// Reserved: instants of bookings without names.
+    /// Who lives in a cell, by tags, and instants of bookings without names.
     Agenda,
     /// The box's question.
     Ask,
@@ -30,7 +29,7 @@ pub enum Typ {
     Time,
     /// An incoming call for a person.
     Ring,
-    /// Reserved: a sealed code with a person tag.
+    /// A code with a person tag.
     SignIn,
     /// A page of a diagnostics export.
     Export,
@@ -108,12 +107,6 @@ impl Typ {
             Self::Ask | Self::SignIn | Self::Export | Self::Receipt => Role::Box,
             Self::Statement => Role::Visitor,
         }
-    }
-
-    /// Whether only the name exists, so that every document of this kind is refused.
-    #[must_use]
-    pub const fn is_reserved(self) -> bool {
-        matches!(self, Self::Agenda | Self::SignIn)
     }
 }
 

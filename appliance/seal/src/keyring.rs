@@ -3,8 +3,8 @@
 //! Called by: arbiter, parloirctl.
 
 use parloir_pass::{
-    Authority, AuthorityKey, Beat, Bytes32, Class, Deny, Document, Entitlement, Grant, Id, Ring, Role, SitePolicy, Ticket128,
-    Time, Typ,
+    Agenda, Authority, AuthorityKey, Beat, Bytes32, Class, Deny, Document, Entitlement, Grant, Id, Ring, Role, SitePolicy,
+    Ticket128, Time, Typ,
 };
 use parloir_wire::ticket::Ticket;
 
@@ -70,6 +70,17 @@ impl Keyring {
         of_device(Typ::Entitlement, &entitlement.device, device)?;
         not_below(Typ::Entitlement, entitlement.revision, floor)?;
         Ok(entitlement)
+    }
+
+    /// Verifies an Agenda for this box. Its revision is core's question.
+    ///
+    /// # Errors
+    /// See [`Code`].
+    pub fn agenda(&self, compact: &[u8], device: &Id, clock: Clock) -> Result<Agenda, Refused> {
+        let (agenda, _) = self.verify::<Agenda>(compact, clock)?;
+        self.of_site(Typ::Agenda, &agenda.site)?;
+        of_device(Typ::Agenda, &agenda.device, device)?;
+        Ok(agenda)
     }
 
     /// Verifies a Grant for this box: its key may sign this class and this long, and its ticket is by a door key that may, and says what the grant says.

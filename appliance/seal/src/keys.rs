@@ -1,12 +1,12 @@
 //! Owns: public keys that may be believed, thumbprints, and the two secret keys of a box.
-//! Never: prints a secret, reads a file, or signs anything but an Ask, a Receipt and an Export.
+//! Never: prints a secret, reads a file, or signs anything but an Ask, a SignIn, a Receipt and an Export.
 //! Called by: jws, keyring, arbiter, facility, the issuer.
 
 use core::fmt;
 
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use hpke::{Deserializable, Kem, Serializable, kem::X25519HkdfSha256};
-use parloir_pass::{Ask, Bytes32, Document, Export, Receipt};
+use parloir_pass::{Ask, Bytes32, Document, Export, Receipt, SignIn};
 use sha2::{Digest, Sha256};
 
 use crate::{Code, Refused, jws};
@@ -90,6 +90,14 @@ impl BoxKey {
     /// A bound of the document, before anything is signed.
     pub fn sign_ask(&self, ask: &Ask) -> Result<String, Refused> {
         self.sign(ask)
+    }
+
+    /// Signs a code.
+    ///
+    /// # Errors
+    /// A bound of the document, before anything is signed.
+    pub fn sign_sign_in(&self, sign_in: &SignIn) -> Result<String, Refused> {
+        self.sign(sign_in)
     }
 
     /// Signs a Receipt.

@@ -9,6 +9,7 @@ mod joining;
 mod kept;
 mod media;
 mod ringing;
+mod signing;
 mod staff;
 
 pub use staff::Order;
@@ -157,6 +158,9 @@ pub struct Desk {
     denied: Vec<DenyTarget>,
     /// A grant that is held back by [`Tamper::Late`], and until when.
     late: Option<(u64, Vec<u8>)>,
+    /// Of this start; it grows with each.
+    agenda_revision: u64,
+    codes: signing::Codes,
     beats_on: bool,
     connected: bool,
     from_box: Allowance,
@@ -218,6 +222,8 @@ impl Desk {
             quiet: BTreeMap::new(),
             denied: Vec::new(),
             late: None,
+            agenda_revision: u64::try_from(now.unix_ms).unwrap_or(1),
+            codes: signing::Codes::default(),
             beats_on: true,
             connected: true,
             from_box: Allowance::new(200, 50.0),
@@ -226,14 +232,14 @@ impl Desk {
             changed: true,
         };
         kept.map_or(Ok(()), |bytes| desk.restore(now, bytes))?;
-        desk.links = desk.site.person.contacts.iter().map(|c| (desk.token(&c.id), c.id)).collect();
+        desk.links = desk.site.everybody().flat_map(|p| &p.contacts).map(|c| (desk.token(&c.id), c.id)).collect();
         Ok(desk)
     }
 
     /// The links: token and contact, in the entitlement's order.
     #[must_use]
     pub fn links(&self) -> Vec<(String, Contact)> {
-        self.site.person.contacts.iter().map(|c| (self.token(&c.id), c.clone())).collect()
+        self.site.everybody().flat_map(|p| &p.contacts).map(|c| (self.token(&c.id), c.clone())).collect()
     }
 
     /// Whether a link exists.
@@ -260,13 +266,20 @@ impl Desk {
     /// # Errors
     /// One cannot be signed or sealed.
     pub fn documents(&self) -> Result<Vec<Output>, Wrong> {
-        let entitlement = sign(&self.site.person, &self.site.entitlement)?;
-        Ok(vec![
+        let mut out = vec![
             publish("authority", self.site.authority.clone())?,
             publish("policy", self.site.policy_jws.clone())?,
             publish("door-record", self.site.door_record.clone())?,
-            publish("entitlement", self.seal(Typ::Entitlement, &entitlement)?)?,
-        ])
+        ];
+        // Where a code is asked for, what a person may do is nobody's to keep: it answers the code.
+        out.push(if self.policy.sign_in {
+            let agenda = self.site.agenda(self.agenda_revision);
+            publish("agenda", self.seal(Typ::Agenda, &sign(&agenda, &self.site.entitlement)?)?)?
+        } else {
+            let entitlement = sign(&self.site.person, &self.site.entitlement)?;
+            publish("entitlement", self.seal(Typ::Entitlement, &entitlement)?)?
+        });
+        Ok(out)
     }
 
     /// One step. What is wrong with the input becomes an event; nothing else changes then.
@@ -288,7 +301,7 @@ impl Desk {
 
     fn from_box(&mut self, now: Now, kind: &str, body: &[u8]) -> Result<Vec<Output>, Wrong> {
         let allowed = match kind {
-            "ask" => self.asks.take(now.mono_ms),
+            "ask" | "sign-in" => self.asks.take(now.mono_ms),
             // A box that waited for a facility sends what it kept all at once; each is judged once.
             "receipt" => true,
             _ => self.from_box.take(now.mono_ms),
@@ -298,6 +311,7 @@ impl Desk {
         }
         match kind {
             "ask" => self.ask(now, body),
+            "sign-in" => self.sign_in(now, body),
             "ring" => self.ring_said(now, body),
             "time-request" => self.time(now, body),
             "signal" => self.signal_from_box(body),
@@ -379,9 +393,10 @@ impl Desk {
     }
 
     fn waiting(&self, now: Now, contact: &Id) -> Option<Says> {
-        let found = self.site.person.contact(contact)?;
+        let person = self.site.whose(contact)?;
+        let found = person.contact(contact)?;
         Some(Says::Waiting {
-            person: self.site.person.name.clone(),
+            person: person.name.clone(),
             contact: found.name.clone(),
             site: self.policy.site_name.clone(),
             media: found.media,
@@ -411,7 +426,8 @@ impl Desk {
             Said::Call {} => self.call(now, &contact),
             Said::Cancel {} => self.cancel(now, &contact, "CallerGone"),
             Said::Join { call, certificate, statement_key, code_nonce } => {
-                let name = self.site.person.contact(&contact).map(|c| c.name.clone()).ok_or("no such contact")?;
+                let of = self.site.whose(&contact).and_then(|person| person.contact(&contact));
+                let name = of.map(|c| c.name.clone()).ok_or("no such contact")?;
                 self.join(now, &contact, &call, Party { name, certificate, statement_key, code_nonce })
             }
             Said::Decline { call } => self.decline(&contact, &call),
@@ -440,7 +456,8 @@ impl Desk {
             | DenyTarget::Contact(_)
             | DenyTarget::Person(_)
             | DenyTarget::Device(_)
-            | DenyTarget::Ring(_) => publish("deny", self.seal(Typ::Deny, &signed)?),
+            | DenyTarget::Ring(_)
+            | DenyTarget::SignIn { .. } => publish("deny", self.seal(Typ::Deny, &signed)?),
         }
     }
 

@@ -2,15 +2,15 @@
 
 mod paper;
 
-use paper::{Bench, NOON_S, PAGE, VISITOR, bench, receipt, said, statement};
-use parloir_facility::desk::Input;
+use paper::{Bench, NOON_S, PAGE, VISITOR, bench, receipt, said, shared, statement};
+use parloir_facility::desk::{Input, Output};
 use parloir_facility::page::{Said, Says};
 use parloir_facility::tamper::Tamper;
 use parloir_issuer::{Secret, sign};
 use parloir_link::message::write_signal;
 use parloir_pass::receipt::Parcel;
-use parloir_pass::{Ask, Beat, Bytes32, Class, Deny, DenyTarget, Id, Media, Receipt, Time, Typ};
-use parloir_seal::{BoxKey, Clock};
+use parloir_pass::{Ask, Beat, Bytes32, Class, Deny, DenyTarget, Entitlement, Id, Media, Receipt, SignIn, Time, Typ, VERSION};
+use parloir_seal::{BoxKey, Clock, random};
 use parloir_wire::signal::Signal;
 use serde_json::json;
 
@@ -272,4 +272,95 @@ fn a_late_grant_comes_when_its_nonce_is_dead() {
     let grant = b.keyring().grant(&b.unsealed(out.sent("grant")), &ask.device, Clock::Unix(NOON_S)).unwrap();
     assert_eq!(grant.nonce, ask.nonce);
     assert!(b.after(60_000).sent.is_empty(), "once");
+}
+
+/// A code of somebody of the cell, as the box sends it.
+fn enters(b: &mut Bench, tag: u8, code: &str) -> (SignIn, paper::Out) {
+    let site = b.site();
+    let nonce = random::id().unwrap();
+    let asked = SignIn { v: VERSION, site: site.site, device: site.device, nonce, tag, code: code.to_owned() };
+    let signed = b.box_key().sign_sign_in(&asked).unwrap();
+    let out = b.from_box("sign-in", b.sealed(Typ::SignIn, signed.as_bytes()));
+    (asked, out)
+}
+
+/// What the no says: code and wait.
+fn no(b: &Bench, asked: &SignIn, out: &paper::Out) -> (String, u32) {
+    let deny: Deny = b.verify(&b.opened(Typ::Deny, out.sent("deny")));
+    let DenyTarget::SignIn { nonce, wait_s } = deny.target else { panic!("{deny:?}") };
+    assert_eq!(nonce, asked.nonce);
+    assert!(!out.sent.iter().any(|(kind, _)| *kind == "person"), "a no lets nobody in");
+    (deny.code, wait_s)
+}
+
+#[test]
+fn a_code_is_looked_at_counted_and_answered_for_its_person_alone() {
+    let mut b = shared("codes");
+    let people = b.site().people;
+    let kinds: Vec<_> = b
+        .desk
+        .documents()
+        .unwrap()
+        .iter()
+        .filter_map(|o| match o {
+            Output::Publish { kind, .. } => Some(kind.name),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(kinds, ["authority", "policy", "door-record", "agenda"], "nobody's entitlement is kept by the broker");
+    let right = people[0].code.clone();
+    let wrong = if right == "000000" { "000001" } else { "000000" };
+
+    let ask = b.ask();
+    let out = b.send_ask(&ask);
+    let early: Deny = b.verify(out.sent("deny"));
+    assert_eq!(early.code, "NotEntitled", "a box asks for nobody who is not signed in");
+
+    // Each wrong one in a row makes the next wait longer, and while one waits no code is looked at, not even the right one.
+    let mut waits = Vec::new();
+    for _ in 0..7 {
+        let (asked, out) = enters(&mut b, 1, wrong);
+        let (code, wait_s) = no(&b, &asked, &out);
+        assert_eq!(code, "WrongCode");
+        waits.push(wait_s);
+        let (asked, out) = enters(&mut b, 1, &right);
+        assert_eq!(no(&b, &asked, &out), ("SignInLocked".to_owned(), wait_s));
+        assert!(!format!("{:?}", out.events).contains(&right));
+        b.after(u64::from(wait_s) * 1000);
+    }
+    assert_eq!(waits, [5, 15, 60, 300, 900, 3600, 3600]);
+    // A restart forgets no wait; the cell-mate has none.
+    let (asked, out) = enters(&mut b, 1, wrong);
+    assert_eq!(no(&b, &asked, &out).1, 3600);
+    b.restart(1000);
+    let (asked, out) = enters(&mut b, 1, &right);
+    assert_eq!(no(&b, &asked, &out), ("SignInLocked".to_owned(), 3599));
+    let (asked, out) = enters(&mut b, 2, &people[1].code.clone());
+    let answer: Entitlement = b.verify(&b.opened(Typ::Entitlement, out.sent("person")));
+    assert_eq!((answer.answers, answer.person), (Some(asked.nonce), people[1].entitlement.person));
+    assert!(b.from_box("sign-in", b.sealed(Typ::SignIn, b.box_key().sign_sign_in(&asked).unwrap().as_bytes())).sent.is_empty());
+
+    // Now the box may ask for the cell-mate, and for nobody else; until staff ends it.
+    let theirs = &people[1].entitlement;
+    let fresh = b.ask();
+    let ask = Ask { person: theirs.person, contact: theirs.contacts[0].id, ..fresh };
+    assert_eq!(b.send_ask(&ask).event("asked")["contact"], "Irina");
+    let ask = b.ask();
+    let out = b.send_ask(&ask);
+    let first: Deny = b.verify(out.sent("deny"));
+    assert_eq!(first.code, "NotEntitled");
+    let out = b.step(Input::Staff(serde_json::from_str(r#"{"do":"sign-out"}"#).unwrap()));
+    let deny: Deny = b.verify(&b.opened(Typ::Deny, out.sent("deny")));
+    assert_eq!(deny.target, DenyTarget::SignIn { nonce: asked.nonce, wait_s: 0 });
+    let fresh = b.ask();
+    let ask = Ask { person: theirs.person, contact: theirs.contacts[0].id, ..fresh };
+    let out = b.send_ask(&ask);
+    let gone: Deny = b.verify(out.sent("deny"));
+    assert_eq!(gone.code, "NotEntitled");
+
+    // A tag of nobody, and a box that is not ours.
+    let (asked, out) = enters(&mut b, 7, wrong);
+    assert_eq!(no(&b, &asked, &out), ("NotEntitled".to_owned(), 0));
+    let signed = BoxKey::new(&[9; 32]).sign_sign_in(&asked).unwrap();
+    let _ = b.from_box("sign-in", b.sealed(Typ::SignIn, signed.as_bytes())).refused();
 }

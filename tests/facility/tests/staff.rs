@@ -191,7 +191,7 @@ fn the_orders_in_the_docs_are_understood() {
     let page = include_str!("../../../docs/mqtt.md");
     let block = page.split("```json").nth(1).unwrap().split("```").next().unwrap();
     let lines: Vec<&str> = block.lines().filter(|l| !l.is_empty()).collect();
-    assert_eq!(lines.len(), 9);
+    assert_eq!(lines.len(), 10);
     lines.iter().for_each(|l| drop(serde_json::from_str::<parloir_facility::desk::Order>(l).unwrap()));
 }
 

@@ -113,6 +113,7 @@ fn site() -> Site {
         policy_jws: sign(&e.policy(), &e.policy).expect("a policy").into_bytes(),
         door_record: e.door_record().to_vec(),
         person: e.person(),
+        people: Vec::new(),
         seal: e.facility_seal().expect("a key"),
         roots: e.roots().expect("roots"),
         box_key: e.box_key().public(),

@@ -5,7 +5,7 @@
 
 pub mod theatre;
 
-use parloir_bus::view::{Booking, Call, Contact, Outcome, Phase, View};
+use parloir_bus::view::{Booking, Call, Contact, Occupant, Outcome, Phase, SignIn, View};
 
 /// Tuesday 24 November 2026, 17:20 UTC, 18:20 in the zone of these views.
 pub const WALL: i64 = 1_795_540_800;
@@ -191,7 +191,7 @@ impl Scene {
 /// Every picture.
 pub fn all() -> Vec<Scene> {
     let one = |(name, view): (&str, View)| Scene { name: name.into(), views: vec![view], lost: false };
-    let single = [homes(), rings(), calls(), visits(), ends(), refusals()].into_iter().flatten().map(one);
+    let single = [homes(), codes(), rings(), calls(), visits(), ends(), refusals()].into_iter().flatten().map(one);
     let asking = View { phase: Phase::Asking, ..ringing() };
     let more = [
         Scene { name: "starting-again".into(), views: vec![home()], lost: true },
@@ -232,6 +232,41 @@ fn homes() -> Vec<(&'static str, View)> {
 fn changing(how: &str) -> View {
     let contacts = home().contacts.into_iter().map(|c| not_now(c, "Updating", -60)).collect();
     View { maintenance: how.into(), contacts, ..home() }
+}
+
+/// Two people of one cell, and nobody is known.
+pub fn shared() -> View {
+    let people = (1..=2).map(|tag| Occupant { tag, locked_until: 0 }).collect();
+    let sign_in = Some(SignIn { people, ..SignIn::default() });
+    let (contacts, next_visit, person) = (vec![], None, String::new());
+    View { phase: Phase::SignIn, sign_in, contacts, next_visit, person, ..home() }
+}
+
+fn with_code(mut view: View, change: impl Fn(&mut SignIn)) -> View {
+    view.sign_in.iter_mut().for_each(change);
+    view
+}
+
+fn codes() -> Vec<(&'static str, View)> {
+    let wrong = |s: &mut SignIn| {
+        s.told = "WrongCode".into();
+        s.people = (1..=8).map(|tag| Occupant { tag, locked_until: if tag == 2 { 59_000 } else { 0 } }).collect();
+    };
+    let entering = |s: &mut SignIn| (s.tag, s.dots, s.start) = (2, 3, 7);
+    let whole = |s: &mut SignIn| (s.tag, s.dots) = (1, 6);
+    let unknown = Call { id: "5e".into(), incoming: true, network: "unknown".into(), ..Call::default() };
+    let rings = |view: View| View { call: Some(unknown.clone()), ..view };
+    let mut own = home();
+    own.sign_in = shared().sign_in;
+    vec![
+        ("signin", shared()),
+        ("signin-wrong-code", with_code(shared(), wrong)),
+        ("code", with_code(View { phase: Phase::Code, ..shared() }, entering)),
+        ("code-while-it-rings", with_code(rings(View { phase: Phase::Code, ..shared() }), entering)),
+        ("checking", with_code(View { phase: Phase::Checking, ..shared() }, whole)),
+        ("ringing-for-somebody", with_code(rings(View { phase: Phase::Ringing, ..shared() }), |s| s.rings_for = 2)),
+        ("home-shared", own),
+    ]
 }
 
 fn rings() -> Vec<(&'static str, View)> {

@@ -91,6 +91,18 @@ pub fn error_name(error: &zbus::Error) -> String {
     }
 }
 
+/// The next key that comes to the screen within this time.
+pub async fn next_of_keys(cell: &Cell, time: Duration) -> Option<u64> {
+    let start = Instant::now();
+    while start.elapsed() < time {
+        if let Ok(Some(message)) = fds::recv(&cell.keys, 24, 0) {
+            return Some(KeyPress::decode(&message.bytes).unwrap().serial);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    None
+}
+
 /// A cell.
 pub struct Cell {
     pub house: House,

@@ -27,5 +27,6 @@ mod record;
 mod refusals;
 mod relays;
 mod restarts;
+mod signin;
 mod states;
 mod stored;

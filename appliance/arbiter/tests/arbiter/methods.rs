@@ -54,7 +54,7 @@ const fn row(interface: &'static str, method: &'static str, good: fn() -> Args, 
 }
 
 /// Every method.
-pub const ROWS: [Row; 20] = [
+pub const ROWS: [Row; 22] = [
     row(CALLS, "Attach", none, true),
     row(CALLS, "Place", id_media_serial, false),
     row(CALLS, "Answer", id_media_serial, false),
@@ -63,6 +63,8 @@ pub const ROWS: [Row; 20] = [
     row(CALLS, "Let", || vec![true.into(), true.into(), 1_u64.into()], false),
     row(CALLS, "Frames", none, false),
     row(CALLS, "Dismiss", none, true),
+    row(CALLS, "SignIn", || vec![1_u8.into(), 1_u64.into()], false),
+    row(CALLS, "SignOut", none, true),
     row(CALLS, "Drawn", none, true),
     row(CALLS, "Record", || vec![0_u64.into()], true),
     row(REMOTE, "Focus", none, true),
@@ -163,6 +165,7 @@ fn worse(good: &Variant<'_>) -> Vec<Variant<'static>> {
         ],
         Variant::U64(_) => [0, 1, u64::MAX].map(Variant::from).into(),
         Variant::Bool(_) => [true, false].map(Variant::from).into(),
+        Variant::U8(_) => [0, 1, 9, u8::MAX].map(Variant::from).into(),
         Variant::Array(_) => {
             [vec![], vec![0xff; 256], vec![b'['; 60_000], vec![0; 64 * 1024 + 1], vec![b'e'; 1 << 20]].map(Variant::from).into()
         }

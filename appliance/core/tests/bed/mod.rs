@@ -14,6 +14,11 @@ pub const SITE: Id = Id([0x51; 16]);
 pub const PERSON: Id = Id([0xbe; 16]);
 pub const ANA: Id = Id([0xa1; 16]);
 pub const BEN: Id = Id([0xb2; 16]);
+/// Of the other person.
+pub const CARL: Id = Id([0xc3; 16]);
+/// Another person of the cell, and of nobody's.
+pub const OTHER: Id = Id([0xbf; 16]);
+pub const STRANGER: Id = Id([0xb7; 16]);
 pub const GRANT: Id = Id([0x67; 16]);
 pub const GATE_NONCE: Id = Id([0x9a; 16]);
 pub const GRANT_KEY: Bytes32 = Bytes32([0x6b; 32]);
@@ -80,6 +85,30 @@ pub fn policy() -> SitePolicy {
     }
 }
 
+/// A site that asks for a code.
+pub fn shared_policy() -> SitePolicy {
+    SitePolicy { sign_in: true, revision: 6, ..policy() }
+}
+
+/// Two people of one cell.
+pub fn agenda() -> Agenda {
+    let people = vec![Occupant { tag: 1, person: PERSON }, Occupant { tag: 2, person: OTHER }];
+    Agenda { v: 1, site: SITE, device: DEVICE, revision: 2, people, bookings: Vec::new() }
+}
+
+/// What answers a code.
+pub fn answer_to(nonce: Id, person: Id) -> Entitlement {
+    let name = if person == PERSON { "M." } else { "K." };
+    let contacts = if person == PERSON { entitlement().contacts } else { vec![contact(CARL, "Carl")] };
+    Entitlement { answers: Some(nonce), person, name: name.to_owned(), contacts, bookings: Vec::new(), ..entitlement() }
+}
+
+/// The facility's no to a code.
+pub fn no_to(nonce: Id, wait_s: u32, code: &str) -> Event {
+    let target = DenyTarget::SignIn { nonce, wait_s };
+    Event::Deny(Box::new(Deny { v: 1, site: SITE, target, words: String::new(), code: code.to_owned() }))
+}
+
 pub fn contact(id: Id, name: &str) -> Contact {
     Contact {
         id,
@@ -98,6 +127,7 @@ pub fn entitlement() -> Entitlement {
         site: SITE,
         device: DEVICE,
         revision: 7,
+        answers: None,
         person: PERSON,
         name: "M.".to_owned(),
         language: "sl".to_owned(),
@@ -109,6 +139,9 @@ pub fn entitlement() -> Entitlement {
 pub fn settings() -> Settings {
     Settings { device: DEVICE, site: SITE, bench_direct: false, floors: Floors::default() }
 }
+
+/// Where the dial begins, digit for digit.
+pub const DIAL: [u8; 16] = [7, 13, 200, 0, 255, 9, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10];
 
 pub struct Bed {
     pub state: State,
@@ -191,6 +224,40 @@ impl Bed {
         bed.attach(screen());
         bed.focus(screen());
         bed
+    }
+
+    /// As `new`, at a site that asks for a code; nobody is signed in.
+    pub fn shared() -> Self {
+        let mut bed = Self::new();
+        bed.step(Event::Policy(Box::new(shared_policy())));
+        bed.step(Event::Agenda(Box::new(agenda())));
+        bed
+    }
+
+    /// An OK press, and the screen says whose code it shall be.
+    pub fn begin_code(&mut self, tag: u8) -> Vec<Effect> {
+        self.press(Stroke::OkDown);
+        self.calls += 1;
+        let (request, serial, nonce) = (self.request(), self.serial, self.sign_in_nonce());
+        self.step(Event::SignIn { request, caller: screen(), tag, serial, nonce, dial: Hidden(DIAL) })
+    }
+
+    pub fn sign_in_nonce(&self) -> Id {
+        Id([0x20 + self.calls; 16])
+    }
+
+    /// By digit keys.
+    pub fn type_code(&mut self, code: &str) -> Vec<Effect> {
+        code.bytes().flat_map(|b| self.press(Stroke::Digit(Hidden(b - b'0')))).collect()
+    }
+
+    /// Signed in, by a code that the facility takes.
+    pub fn signed_in(&mut self, tag: u8, person: Id) {
+        self.begin_code(tag);
+        self.type_code("314159");
+        let answer = answer_to(self.sign_in_nonce(), person);
+        self.step(Event::Entitlement(Box::new(answer)));
+        assert_eq!(self.state.session_kind(), session::Kind::Open);
     }
 
     pub fn step(&mut self, event: Event) -> Vec<Effect> {

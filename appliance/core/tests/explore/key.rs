@@ -19,7 +19,7 @@ pub const SERIALS: u64 = 100_000;
 /// Fields whose value changes nothing that can happen next, or that `World` tells by itself.
 const LEFT_OUT: [&str; 5] = [
     // Documents and settings: `World::papers` says which are there. What was the last step, and what a screen shows of it.
-    "settings authority policy entitlement floors shown rows door_rows key_rows shifts verdict last update ending network pictures",
+    "settings authority policy entitlement agenda floors shown rows door_rows key_rows shifts session_rows verdict last update ending network pictures",
     // Facts for the receipt, and words for the record.
     "first_here first_there asked_at admitted_at granted_at ended_at wall_start jws frames next_record generation earlier lets",
     // Counts that only grow; what they do is in the times.

@@ -50,7 +50,7 @@ impl Explored {
     pub fn words(&self) -> String {
         let bound = if self.whole { "nothing new is left" } else { "the bound was reached, not the end" };
         format!(
-            "exploration of Call, Camera, Remote and Maintenance: {} states found, {} of them gone on from by every one of {} moves ({} moves, {} \
+            "exploration of Call, Camera, Remote, Maintenance and Session: {} states found, {} of them gone on from by every one of {} moves ({} moves, {} \
              steps of the core), whole to a depth of {} moves; {bound}; 0 invariants broken, silence leads home from each",
             self.states,
             self.expanded,

@@ -9,6 +9,8 @@ use parloir_pass::*;
 
 pub type Move = (&'static str, fn(&mut World));
 
+/// Each code has the same one here: what answers an old one is tried by the walk.
+const CODE_NONCE: Id = id(0x33);
 const R: Request = Request(1);
 const SILENT: Words = Words { breath: false, far: false, beats: false };
 const CALM: Words = Words { breath: true, far: true, beats: false };
@@ -25,6 +27,21 @@ pub const MOVES: &[Move] = &[
     ("31 min pass in silence", |w| w.pass_at_once(31 * 60_000)),
     ("broker connected", |w| w.step(Event::Online { up: true, fresh: id(0x71) })),
     ("broker lost", |w| w.step(Event::Online { up: false, fresh: id(0x71) })),
+    ("SitePolicy that asks for codes", |w| {
+        w.paper(8, Event::Policy(Box::new(SitePolicy { sign_in: true, revision: policy().revision, ..short_policy() })));
+    }),
+    ("Agenda", |w| w.paper(16, Event::Agenda(Box::new(agenda())))),
+    ("SignIn", |w| {
+        let (serial, nonce) = (w.serial, CODE_NONCE);
+        w.step(Event::SignIn { request: R, caller: screen(), tag: 1, serial, nonce, dial: Hidden(DIAL) });
+    }),
+    ("SignOut", |w| w.step(Event::SignOut { request: R, caller: screen() })),
+    ("a digit", |w| w.press(Stroke::Digit(Hidden(3)))),
+    ("a whole code", |w| (0..6).for_each(|_| w.press(Stroke::Digit(Hidden(3))))),
+    ("the code's person", |w| {
+        w.step(Event::Entitlement(Box::new(Entitlement { bookings: Vec::new(), ..answer_to(CODE_NONCE, PERSON) })));
+    }),
+    ("the code's no", |w| w.step(no_to(CODE_NONCE, 0, "WrongCode"))),
     ("time statement", |w| {
         let unix_ms = NOON * 1000 + (w.now - super::key::EPOCH) as i64;
         w.step(Event::Time(Time { v: 1, device: DEVICE, nonce: id(0x71), unix_ms }));

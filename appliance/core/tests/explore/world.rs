@@ -74,6 +74,8 @@ fn is_bus_call(event: &Event) -> bool {
             | Event::Let { .. }
             | Event::Frames { .. }
             | Event::Dismiss { .. }
+            | Event::SignIn { .. }
+            | Event::SignOut { .. }
             | Event::Begin { .. }
             | Event::Report { .. }
             | Event::Signalling { .. }

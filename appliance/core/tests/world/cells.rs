@@ -1,8 +1,8 @@
-//! Owns: which cells of the four printed tables were used, and how often.
+//! Owns: which cells of the five printed tables were used, and how often.
 //! Never: decides which must be.
 //! Called by: the walk, the exploration.
 
-use parloir_core::{State, call, camera, maintenance, remote};
+use parloir_core::{State, call, camera, maintenance, remote, session};
 use std::collections::BTreeMap;
 
 type Used<K, C> = BTreeMap<(K, C), u64>;
@@ -13,6 +13,7 @@ pub struct Cells {
     pub camera: Used<camera::Kind, camera::Cause>,
     pub remote: Used<remote::Kind, remote::Cause>,
     pub maintenance: Used<maintenance::Kind, maintenance::Cause>,
+    pub session: Used<session::Kind, session::Cause>,
 }
 
 fn count<K: Ord + Copy, C: Ord + Copy>(used: &mut Used<K, C>, rows: &[(K, C, K)]) {
@@ -34,6 +35,7 @@ impl Cells {
         count(&mut self.camera, state.door_rows());
         count(&mut self.remote, state.key_rows());
         count(&mut self.maintenance, state.shifts());
+        count(&mut self.session, state.session_rows());
     }
 
     pub fn add(&mut self, other: &Self) {
@@ -41,9 +43,10 @@ impl Cells {
         merge(&mut self.camera, &other.camera);
         merge(&mut self.remote, &other.remote);
         merge(&mut self.maintenance, &other.maintenance);
+        merge(&mut self.session, &other.session);
     }
 
     pub fn len(&self) -> usize {
-        self.call.len() + self.camera.len() + self.remote.len() + self.maintenance.len()
+        self.call.len() + self.camera.len() + self.remote.len() + self.maintenance.len() + self.session.len()
     }
 }

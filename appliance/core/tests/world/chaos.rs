@@ -13,7 +13,7 @@ impl World {
         let call = if dice.one_in(4) { dice.id() } else { self.lease.or(self.closing).unwrap_or(GRANT) };
         let caller = if dice.one_in(3) { other() } else { screen() };
         let request = Request(3);
-        match dice.roll(50) {
+        match dice.roll(56) {
             0 => Event::Gate(GateFact::Gone),
             1 => Event::Gate(GateFact::Hello { device: if dice.one_in(3) { SITE } else { DEVICE } }),
             2 | 3 => Event::Gate(GateFact::CallGone { lease: call }),
@@ -45,6 +45,7 @@ impl World {
             29 => Event::CertificateFailed { call },
             30 => Event::Entitlement(Box::new(Entitlement { revision: dice.roll(9), ..short_entitlement() })),
             31 => Event::Policy(Box::new(SitePolicy { revision: dice.roll(7), ..policy() })),
+            55 => Event::Agenda(Box::new(Agenda { revision: dice.roll(4), ..agenda() })),
             32 => Event::Authority(Box::new(Authority { revision: dice.roll(5), ..authority() })),
             33 => self.statement(dice, true, true),
             34 | 46 => Event::Call { call, fact: CallFact::Trouble(any(dice, &TROUBLES)) },
@@ -68,6 +69,11 @@ impl World {
             43 => Event::AskAgain { call, fresh: dice.id() },
             44 => Event::Call { call, fact: CallFact::FarAgain },
             47 => self.begin(dice, caller),
+            50 => self.begin_code(dice, caller),
+            51 if dice.one_in(4) => Event::SignOut { request, caller },
+            52 => self.key(any(dice, &[Stroke::Digit(Hidden(5)), Stroke::DigitUp, Stroke::Step(Hidden(1))])),
+            53 if dice.one_in(8) => Event::Policy(Box::new(shared_policy())),
+            54 => no_to(if dice.one_in(2) { self.code.nonce } else { dice.id() }, 1, "WrongCode"),
             48 => Event::LeaseDropped { owner: if dice.one_in(2) { updater() } else { caller } },
             49 => Event::Report { request, version: "1".to_owned(), word: any(dice, update::Word::ALL) },
             45 if dice.one_in(8) => Event::Stopping,

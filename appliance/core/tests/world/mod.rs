@@ -4,6 +4,7 @@
 
 pub mod cells;
 mod chaos;
+mod code;
 pub mod course;
 pub mod never;
 mod places;
@@ -75,6 +76,7 @@ pub struct World {
     /// Who may change the box, and until when at most.
     pub leased: Option<(Owner, u64)>,
     pub cells: Cells,
+    pub code: code::Code,
     /// When the call process spoke last.
     pub spoke: u64,
     pub log: Vec<(u64, Event)>,
@@ -90,12 +92,14 @@ pub struct Mood {
     pub patience: u64,
     /// The far side never sees anything.
     pub blind: bool,
+    /// The site asks for a code.
+    pub shared: bool,
 }
 
 impl World {
     pub fn new(dice: &mut Dice) -> Self {
         let (chaos, patience) = ([6, 20, 60, 400][dice.roll(4) as usize], [400, 1500, 6000][dice.roll(3) as usize]);
-        let mood = Mood { chaos, patience, blind: dice.one_in(8) };
+        let mood = Mood { chaos, patience, blind: dice.one_in(8), shared: dice.one_in(4) };
         Self {
             state: State::new(settings()),
             twin: Twin::default(),
@@ -127,6 +131,7 @@ impl World {
             stopped: false,
             leased: None,
             cells: Cells::default(),
+            code: code::Code::default(),
             spoke: 0,
             log: Vec::new(),
             effects: 0,
@@ -170,14 +175,17 @@ impl World {
             return Event::Authority(Box::new(authority()));
         }
         if view.phase == view::Phase::Starting {
-            return if dice.one_in(2) {
-                Event::Policy(Box::new(policy()))
-            } else {
-                Event::Entitlement(Box::new(short_entitlement()))
+            return match dice.roll(3) {
+                0 => Event::Policy(Box::new(if self.mood.shared { shared_policy() } else { policy() })),
+                1 => Event::Agenda(Box::new(agenda())),
+                _ => Event::Entitlement(Box::new(short_entitlement())),
             };
         }
         if let (Some(nonce), true) = (self.time_nonce, dice.one_in(3)) {
             return Event::Time(Time { v: 1, device: DEVICE, nonce, unix_ms: NOON * 1000 });
+        }
+        if let Some(event) = self.of_the_code(dice) {
+            return event;
         }
         match self.state.call_kind() {
             Kind::Idle if self.leased.is_some() => self.while_changing(dice),
@@ -187,6 +195,58 @@ impl World {
             Kind::Joining | Kind::Live | Kind::Held => self.in_visit(dice),
             Kind::Closing => self.at_the_end(dice),
         }
+    }
+
+    /// Where a code is asked for, somebody enters it, and the facility answers; or they leave again.
+    pub fn of_the_code(&mut self, dice: &mut Dice) -> Option<Event> {
+        let request = Request(8);
+        let quiet = matches!(self.state.call_kind(), Kind::Idle | Kind::Ringing) && self.leased.is_none();
+        match self.state.session_kind() {
+            _ if !quiet => None,
+            session::Kind::Free => None,
+            session::Kind::Closed if self.state.view().phase == view::Phase::Refused => {
+                Some(Event::Dismiss { request, caller: screen() })
+            }
+            session::Kind::Closed if self.closing.is_some() || dice.one_in(6) => None,
+            session::Kind::Closed => Some(match self.state.remote_kind() {
+                remote::Kind::Free if dice.one_in(2) => Event::Attach { request, caller: screen() },
+                remote::Kind::Free => Event::Focus { request, caller: screen() },
+                remote::Kind::Focused => self.key(Stroke::OkDown),
+                remote::Kind::Armed => self.begin_code(dice, screen()),
+            }),
+            session::Kind::Entering => Some(match dice.roll(16) {
+                0 => self.key(Stroke::BackDown),
+                1 | 2 => self.key(Stroke::OkDown),
+                3 | 4 => self.key(Stroke::Step(Hidden(if dice.one_in(2) { 1 } else { 9 }))),
+                5 => self.key(Stroke::DigitUp),
+                _ => self.key(Stroke::Digit(Hidden(dice.roll(10) as u8))),
+            }),
+            session::Kind::Asking if dice.one_in(12) => Some(match dice.roll(5) {
+                4 => Event::Policy(Box::new(shared_policy())),
+                0 => Event::SignOut { request, caller: screen() },
+                1 => self.begin_code(dice, screen()),
+                2 => Event::Policy(Box::new(SitePolicy { revision: 6, ..policy() })),
+                _ => Event::OwnerGone { owner: screen() },
+            }),
+            session::Kind::Asking => Some(match dice.roll(8) {
+                0 => no_to(self.code.nonce, dice.roll(40) as u32, "WrongCode"),
+                1 => Event::Entitlement(Box::new(answer_to(dice.id(), PERSON))),
+                2 => Event::Entitlement(Box::new(answer_to(self.code.nonce, STRANGER))),
+                3 => Event::Tick { fresh: dice.id() },
+                _ => Event::Entitlement(Box::new(answer_to(self.code.nonce, self.code.whose()))),
+            }),
+            session::Kind::Open => match dice.roll(200) {
+                0 => Some(Event::SignOut { request, caller: screen() }),
+                1 => Some(no_to(self.code.nonce, 0, "Revoked")),
+                2 => Some(Event::Entitlement(Box::new(answer_to(self.code.nonce, self.code.whose())))),
+                _ => None,
+            },
+        }
+    }
+
+    pub fn begin_code(&mut self, dice: &mut Dice, caller: Owner) -> Event {
+        let (tag, serial) = (1 + dice.roll(2) as u8, self.serial);
+        Event::SignIn { request: Request(8), caller, tag, serial, nonce: dice.id(), dial: Hidden(DIAL) }
     }
 
     pub fn from_home(&mut self, dice: &mut Dice) -> Event {
@@ -278,6 +338,7 @@ impl World {
         match &self.ask {
             _ if dice.one_in(40) => self.key(Stroke::BackDown),
             Some(_) if dice.one_in(20) => self.deny(dice),
+            Some(ask) if dice.one_in(60) => good_answer(&Ask { nonce: dice.id(), call: dice.id(), ..ask.clone() }, dice),
             Some(ask) => good_answer(ask, dice),
             None => Event::Tick { fresh: dice.id() },
         }

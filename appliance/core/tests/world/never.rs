@@ -65,6 +65,22 @@ pub fn holds(why: Never, state: &State, now: u64, call: Id, ask: Option<&Ask>) -
             let rows = tried(state, now, quoted).0;
             rows.key_rows().iter().all(|(_, cause, _)| !matches!(cause, remote::Cause::Quoted | remote::Cause::QuotedLast))
         }
+        Never::NotShut => {
+            let begun =
+                Event::SignIn { request: Request(9), caller: other(), tag: 1, serial: 0, nonce: SITE, dial: Hidden(DIAL) };
+            let rows = tried(state, now, begun).0;
+            rows.session_rows().iter().all(|(_, cause, _)| *cause != session::Cause::BeginAllowed)
+        }
+        Never::NoEntry => {
+            let typed = Event::Gate(GateFact::Key(Press { serial: u64::MAX, stroke: Stroke::Digit(Hidden(1)) }));
+            let counts = tried(state, now, typed).0.session_rows().iter().any(|(kind, ..)| *kind == session::Kind::Entering);
+            !counts || state.session_kind() == session::Kind::Entering
+        }
+        Never::NoQuestion => {
+            let came = Event::Entitlement(Box::new(answer_to(STRANGER, PERSON)));
+            let rows = tried(state, now, came).0;
+            rows.session_rows().iter().all(|(_, cause, _)| *cause != session::Cause::PersonCame)
+        }
         // The reason is about other states than this one.
         _ => true,
     }
@@ -107,5 +123,6 @@ pub fn wrong(cells: &Cells) -> Vec<String> {
     compare!(camera, never::in_camera);
     compare!(remote, never::in_remote);
     compare!(maintenance, never::in_maintenance);
+    compare!(session, never::in_session);
     wrong
 }

@@ -42,6 +42,7 @@ fn delivered(event: &Event) -> bool {
         Event::Authority(_)
             | Event::Policy(_)
             | Event::Entitlement(_)
+            | Event::Agenda(_)
             | Event::Time(_)
             | Event::Ring(_)
             | Event::AskAgain { .. }

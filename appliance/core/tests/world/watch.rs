@@ -41,6 +41,8 @@ impl World {
         self.counted = (self.twin.counted_ms(self.now), self.now);
         self.listen(&event, &effects);
         self.lease(&event, &effects);
+        let view = self.state.view();
+        self.code.follow(self.now, &event, &effects, &view);
         self.note_places(&event, &effects);
     }
 

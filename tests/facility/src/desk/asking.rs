@@ -67,7 +67,7 @@ impl Desk {
 
     /// What the visitor is told, and the lease, if the question is within the entitlement and the policy.
     fn entitled(&self, now: Now, ask: &Ask) -> Result<(Ringing, u32), &'static str> {
-        let person = &self.site.person;
+        let person = self.site.whose(&ask.contact).filter(|person| self.is_there(&person.person)).ok_or("NotEntitled")?;
         let ours = (ask.site, ask.device, ask.person) == (self.site.site, self.site.device, person.person);
         let direction = |c: &&Contact| if ask.ring.is_some() { c.incoming } else { c.outgoing };
         let contact =

@@ -1,7 +1,8 @@
-//! Owns: what a restart must not lose: the visits with their grants and counts, the ring, what staff denied, and what links are made from.
+//! Owns: what a restart must not lose: the visits with their grants and counts, the ring, what staff denied, waits after wrong codes, and what links are made from.
 //! Never: a key or a password; those lie in the site's directory, and this says nothing without them.
 //! Called by: the desk, [`crate::office`].
 
+use super::signing::Codes;
 use super::{Desk, MAX_DENIED, MAX_VISITS, Now, Wrong};
 use crate::visit::{Rung, Visit};
 use parloir_pass::{DenyTarget, Id, VERSION};
@@ -20,6 +21,7 @@ struct Kept {
     visits: Vec<Visit>,
     ring: Option<Rung>,
     denied: Vec<DenyTarget>,
+    codes: Codes,
 }
 
 impl Desk {
@@ -38,6 +40,7 @@ impl Desk {
             visits: self.visits.iter().cloned().collect(),
             ring: self.ring.clone(),
             denied: self.denied.clone(),
+            codes: self.codes.clone(),
         };
         serde_json::to_vec(&kept).ok()
     }
@@ -56,6 +59,8 @@ impl Desk {
         let by = |at: &mut u64| *at = at.saturating_add(now.mono_ms).saturating_sub(then_ms);
         self.salt = kept.salt;
         self.denied = kept.denied;
+        self.codes = kept.codes;
+        self.codes.shift(by);
         self.ring = kept.ring.map(|mut rung| {
             by(&mut rung.until_ms);
             // Its page has not come back yet.

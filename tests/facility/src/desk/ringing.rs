@@ -25,7 +25,7 @@ const PAUSE_MS: u64 = 5000;
 impl Desk {
     /// Whether a visitor may call from here now.
     pub(super) fn may_ring(&self, now: Now, contact: &Id) -> Result<(), &'static str> {
-        let found = self.site.person.contact(contact).filter(|c| c.incoming).ok_or("NotEntitled")?;
+        let found = self.site.whose(contact).and_then(|p| p.contact(contact)).filter(|c| c.incoming).ok_or("NotEntitled")?;
         self.policy.rule(found.class).ok_or("NotEntitled")?;
         if self.is_denied(contact) {
             return Err("Revoked");
@@ -43,14 +43,15 @@ impl Desk {
         if let Err(why) = may.and(if soon { Err("TooSoon") } else { Ok(()) }) {
             return Ok(self.not_reached(contact, None, why));
         }
-        let found = self.site.person.contact(contact).ok_or("no such contact")?;
+        let person = self.site.whose(contact).ok_or("no such contact")?;
+        let found = person.contact(contact).ok_or("no such contact")?;
         let video = found.media == Media::Video && self.policy.rule(found.class).is_some_and(|r| r.video);
         let ring = Ring {
             v: VERSION,
             site: self.site.site,
             device: self.site.device,
             ring: random::id()?,
-            person: self.site.person.person,
+            person: person.person,
             contact: *contact,
             class: found.class,
             media: if video { Media::Video } else { Media::Voice },
@@ -67,7 +68,7 @@ impl Desk {
     }
 
     pub(super) fn calling(&self, rung: &Rung) -> Says {
-        Says::Calling { person: self.site.person.name.clone(), ring: rung.ring, rings: rung.state != RingState::Sent }
+        Says::Calling { person: self.person_name(&rung.contact), ring: rung.ring, rings: rung.state != RingState::Sent }
     }
 
     /// The caller gave up, or staff stopped it: the box is told.
@@ -93,7 +94,7 @@ impl Desk {
     }
 
     fn not_reached(&self, contact: &Id, ring: Option<Id>, why: &str) -> Vec<Output> {
-        let person = self.site.person.name.clone();
+        let person = self.person_name(contact);
         let mut out = self.to_page(contact, [Says::NotReached { person, why: why.to_owned() }]);
         out.push(over(contact, ring, why));
         out

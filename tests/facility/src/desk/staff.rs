@@ -42,6 +42,8 @@ pub enum Order {
         /** Where; what is there is replaced. */
         file: PathBuf,
     },
+    /// Whoever is signed in at the box is not any more.
+    SignOut {},
     /// Bytes of a test to the box; only with `--tamperable`.
     Send {
         /** A kind that goes down. */
@@ -68,6 +70,7 @@ impl Desk {
                 Ok(vec![event("console", json!({"do": "tamper", "how": how, "error": null}))])
             }
             Order::Diagnose { file } => self.diagnose(now, file),
+            Order::SignOut {} => self.end_session(),
             Order::Send { kind, hex } => self.send(&kind, &hex),
         }
     }
@@ -85,6 +88,8 @@ impl Desk {
                 let call = self.visits.iter().find(|v| v.ask.nonce == nonce && v.admission().is_none()).map(|v| v.ask.call);
                 out.extend(call.map_or(Ok(Vec::new()), |call| self.miss(&call, code))?);
             }
+            // The box alone knows whether it is the session of now; this facility forgets it.
+            DenyTarget::SignIn { nonce, .. } => self.forget_session(&nonce),
             DenyTarget::Grant(_) | DenyTarget::Contact(_) | DenyTarget::Person(_) | DenyTarget::Device(_) => {
                 self.denied.retain(|known| *known != target);
                 if self.denied.len() >= MAX_DENIED {
@@ -101,8 +106,9 @@ impl Desk {
 
     /// Whether staff said no to this contact, the person or the box.
     pub(super) fn is_denied(&self, contact: &Id) -> bool {
-        let person = DenyTarget::Person(self.site.person.person);
-        [DenyTarget::Contact(*contact), person, DenyTarget::Device(self.site.device)].iter().any(|t| self.denied.contains(t))
+        let person = self.site.whose(contact).map(|person| DenyTarget::Person(person.person));
+        let all = [DenyTarget::Contact(*contact), DenyTarget::Device(self.site.device)].into_iter().chain(person);
+        all.into_iter().any(|target| self.denied.contains(&target))
     }
 
     /// Whether staff said no to this visit, by whatever it names. Whoever carries the no may keep it back; what the visit needs of us

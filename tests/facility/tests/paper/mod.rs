@@ -40,19 +40,24 @@ pub fn settings(tamper: Option<Tamper>) -> Settings {
 }
 
 pub fn bench(name: &str, tamper: Option<Tamper>) -> Bench {
-    bench_of(name, tamper, None)
+    bench_of(name, tamper, Options::default())
+}
+
+/// Two people share the box.
+pub fn shared(name: &str) -> Bench {
+    bench_of(name, None, Options { shared: true, ..Options::default() })
 }
 
 /// With a lawyer as the first contact.
 pub fn lawyers(name: &str) -> Bench {
-    bench_of(name, None, Some((Class::Lawyer, "Lawyer Silva".to_owned())))
+    bench_of(name, None, Options { first: Some((Class::Lawyer, "Lawyer Silva".to_owned())), ..Options::default() })
 }
 
-fn bench_of(name: &str, tamper: Option<Tamper>, first: Option<(Class, String)>) -> Bench {
+fn bench_of(name: &str, tamper: Option<Tamper>, options: Options) -> Bench {
     let dir = std::env::temp_dir().join(format!("parloir-desk-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&dir);
     let relays = vec![RELAY.to_owned()];
-    let options = Options { relays, now: NOON_S, expired_key: true, first, ..Options::default() };
+    let options = Options { relays, now: NOON_S, expired_key: true, ..options };
     let site = provision(&dir, &options).unwrap();
     let now = Now { mono_ms: 1_000_000_000, unix_ms: NOON_S * 1000 };
     let desk = Desk::new(site, settings(tamper), now, None).unwrap();
