@@ -176,7 +176,7 @@ impl Play {
                 self.seen.visitor_done = true;
             }
             let in_order = ended.name == "ui" && ended.how == "exit code 0";
-            if in_order && self.seen.anew == Anew::Said {
+            if in_order && self.seen.awaits_new_screen() {
                 self.seen.anew = Anew::Ended;
             } else if in_order && !self.headless {
                 say("the window was closed");

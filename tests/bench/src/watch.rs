@@ -125,11 +125,17 @@ impl Seen {
         }
     }
 
+    /// Whether the screen ends for a private visit. Its last line may come after its end: then the code that it showed says so.
+    #[must_use]
+    pub fn awaits_new_screen(&self) -> bool {
+        self.anew == Anew::Said || (self.anew == Anew::No && !self.codes.0.is_empty())
+    }
+
     fn screen(&mut self, line: &Line) {
         if let Some(code) = line.field("short_code") {
             note(&mut self.codes.0, code);
         }
-        if line.field("spent").is_some() {
+        if line.field("spent").is_some() && self.anew == Anew::No {
             self.anew = Anew::Said;
         }
         if let Some(phase) = line.field("phase") {
