@@ -20,7 +20,8 @@ const UPDATE: &str = "Nothing needs to be done: the update waits and tries again
 /// The words of a code; `None` for one that this release does not know.
 #[must_use]
 pub fn of(code: &str) -> Option<Words> {
-    let (what, next) = calls(code).or_else(|| grants(code)).or_else(|| ends(code)).or_else(|| documents(code))?;
+    let (what, next) =
+        calls(code).or_else(|| sign_in(code)).or_else(|| grants(code)).or_else(|| ends(code)).or_else(|| documents(code))?;
     Some(Words { what, next })
 }
 
@@ -75,6 +76,20 @@ fn calls(code: &str) -> Option<(&'static str, &'static str)> {
         "Updating" => ("The box was being updated.", "Wait until it is done, half an hour at most."),
         "InVisit" | "Ringing" | "Booked" => ("An update had to wait, because a visit goes on, rings or is booked.", UPDATE),
         "Internal" => ("A defect of this software; everything was shut.", "Report it with this export."),
+        _ => return None,
+    })
+}
+
+fn sign_in(code: &str) -> Option<(&'static str, &'static str)> {
+    Some(match code {
+        "SignInFirst" => ("Nobody was signed in at this TV.", "The person enters their code first."),
+        "NoSignIn" => ("No code could be entered: somebody was signed in, or no such person is in this cell.", AGAIN),
+        "WrongCode" => ("The code was not the right one.", "Wait as long as the screen says, then enter it again."),
+        "SignInLocked" => (
+            "After wrong codes no other one is looked at for a while.",
+            "Wait as long as the screen says; staff can give a new code.",
+        ),
+        "EntitlementStray" => ("A list of contacts came that was for no code of that moment; it was thrown away.", NOTHING),
         _ => return None,
     })
 }
